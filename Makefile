@@ -1,0 +1,261 @@
+# `make` alone lists what there is to do. Quiet by default; V=1 shows the
+# commands and passes -v to the tests. Needs GNU make, Go and a POSIX shell;
+# whatever else a target needs is installed or named by tools/deps.sh.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Nothing is removed because only another target needed it.
+.SECONDARY:
+
+GO       ?= go
+BIN      ?= bin
+PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+DESTDIR  ?=
+FUZZTIME ?= 10s
+# Further flags: TESTFLAGS='-run P08' for go test, BENCHFLAGS for make bench.
+TESTFLAGS  ?=
+BENCHFLAGS ?=
+VERSION  ?= $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# The upper limits that check-budget holds the shim's binary to: every package
+# it links is initialised three times for each container (start, server, delete).
+# runc's shim of containerd 2.4.2 links 284 and has 8.1 MB.
+SHIM_PACKAGES_MAX ?= 310
+SHIM_BYTES_MAX    ?= 9500000
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+else
+Q :=
+TESTFLAGS += -v
+endif
+export V
+
+# A go.work above the checkout, or a go command that stamps with a version
+# control system that refuses the owner, must not change what is built.
+export GOWORK := off
+BUILDFLAGS := -trimpath -buildvcs=false
+
+MODULE   := github.com/eci-runtime/eci
+COMMANDS := $(addprefix $(BIN)/,$(notdir $(wildcard cmd/*)))
+
+##@ Use
+
+.PHONY: help
+help: ## list the targets
+	@awk -f tools/help.awk $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: $(COMMANDS) ## build the runtime into bin/: static, no cgo
+
+# no_grpc leaves out the gRPC half of containerd's API, which a shim (ttrpc) never
+# speaks; containerd builds its own shim with it. It saves 139 of 427 packages.
+$(COMMANDS): $(BIN)/%: FORCE
+	@printf '  build  %s (%s)\n' '$@' '$(VERSION)'
+	$(Q)CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -tags no_grpc -ldflags '-s -w -X $(MODULE)/shim.Version=$(VERSION)' -o '$@' ./cmd/$*
+
+.PHONY: demo
+demo: need-root build peers deps-test ## see it work: real containers, beside plain runc's (root)
+	$(Q)ECI_BIN='$(abspath $(BIN))' $(GO) run ./integration/demo
+
+.PHONY: install
+install: ## copy the built binaries to /usr/local/bin (PREFIX, BINDIR, DESTDIR)
+	$(Q)for c in $(COMMANDS); do [ -x "$$c" ] || { echo "$$c is not built yet: make build" >&2; exit 1; }; done
+	$(Q)install -d '$(DESTDIR)$(BINDIR)'
+	$(Q)install -m 0755 $(COMMANDS) '$(DESTDIR)$(BINDIR)'
+	@for c in $(notdir $(COMMANDS)); do echo "  install  $(DESTDIR)$(BINDIR)/$$c"; done
+
+.PHONY: uninstall
+uninstall: ## remove what install copied
+	$(Q)for c in $(notdir $(COMMANDS)); do rm -f "$(DESTDIR)$(BINDIR)/$$c"; echo "  remove  $(DESTDIR)$(BINDIR)/$$c"; done
+
+##@ Test
+
+# Unit tests run the seeds of every fuzz target, too. The integration tests are a
+# black box that needs root, a built shim and the pinned peers.
+UNIT := $$($(GO) list ./... | grep -v '^$(MODULE)/integration')
+# Where goroutines share anything. Package policy is pure and starts none.
+RACE := $$($(GO) list ./... | grep -E '^$(MODULE)/(idmap|internal|shim)')
+
+.PHONY: test
+test: test-unit test-race test-integration ## everything: unit, fuzz seeds, race, integration (root)
+
+.PHONY: test-unit
+test-unit: ## the tests of single packages, with the seeds of the fuzz targets
+	@echo '  test   unit tests and fuzz seeds'
+	$(Q)$(GO) test $(TESTFLAGS) $(UNIT)
+
+.PHONY: test-race
+test-race: deps-build ## the packages that start goroutines, under the race detector (cgo)
+	@echo '  test   race detector'
+	$(Q)CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(RACE)
+
+# -count=1: the results depend on binaries that the test cache does not see.
+.PHONY: test-integration
+test-integration: need-root build peers deps-test ## one test per promise, with a containerd of its own (root)
+	@echo '  test   integration'
+	$(Q)ECI_BIN='$(abspath $(BIN))' $(GO) test -count=1 -p 1 -timeout 40m $(TESTFLAGS) ./integration/...
+
+# Every containerd between 1.7 and the pinned one, the newest patch of each.
+# COMPATTESTS is a pattern of go test -run.
+SERIES := $(patsubst tools/containerd-%/go.mod,%,$(sort $(wildcard tools/containerd-*/go.mod)))
+COMPATTESTS ?= .
+.PHONY: test-compat
+test-compat: $(addprefix test-compat-,$(SERIES)) ## the integration tests under every older containerd (root)
+
+test-compat-%: need-root build peers deps-test $(BIN)/compat/%/containerd
+	@echo '  test   integration, containerd $*'
+	$(Q)for f in runc containerd-shim-runc-v2 $(notdir $(COMMANDS)); do ln -sf "../../$$f" '$(BIN)/compat/$*'; done
+	$(Q)ECI_BIN='$(abspath $(BIN)/compat/$*)' $(GO) test -count=1 -timeout 40m -run '$(COMPATTESTS)' $(TESTFLAGS) ./integration
+
+.PHONY: test-vm
+test-vm: build peers ## the integration tests on another kernel, with systemd, in an emulated machine
+	@echo '  test   integration, emulated machine'
+	$(Q)sh integration/vm/run.sh
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in turn, for FUZZTIME (10s) each
+	$(Q)GO='$(GO)' tools/fuzz.sh '$(FUZZTIME)'
+
+.PHONY: bench
+bench: need-root build peers deps-test ## alternate with runc's own shim: medians and ratios (root)
+	$(Q)ECI_BIN='$(abspath $(BIN))' $(GO) run ./integration/bench $(BENCHFLAGS)
+
+##@ Keep in order
+
+.PHONY: check
+check: check-format check-vet check-lint check-modules check-scripts check-arch check-budget ## all that needs no container: format, vet, lint, modules, architecture
+
+.PHONY: fmt
+fmt: $(BIN)/gofumpt ## format the sources
+	$(Q)$(BIN)/gofumpt -w .
+
+.PHONY: check-format
+check-format: $(BIN)/gofumpt
+	@echo '  check  format'
+	$(Q)out=$$($(BIN)/gofumpt -l .); [ -z "$$out" ] || { printf 'not formatted (make fmt):\n%s\n' "$$out" >&2; exit 1; }
+
+.PHONY: check-vet
+check-vet:
+	@echo '  check  vet'
+	$(Q)$(GO) vet ./...
+
+.PHONY: check-lint
+check-lint: $(BIN)/staticcheck
+	@echo '  check  staticcheck'
+	$(Q)$(BIN)/staticcheck ./...
+
+.PHONY: check-modules
+check-modules:
+	@echo '  check  modules are tidy'
+	$(Q)for d in . tools tools/*/; do $(GO) -C "$$d" mod tidy -diff || { echo "not tidy: (cd $$d && go mod tidy)" >&2; exit 1; }; done
+
+.PHONY: check-scripts
+check-scripts:
+	@echo '  check  scripts'
+	$(Q)for f in tools/*.sh; do sh -n "$$f"; done; bash -n .ci/run
+
+# -count=1: what it reads must never come from the test cache.
+.PHONY: check-arch
+check-arch:
+	@echo '  check  architecture, documents, words'
+	$(Q)$(GO) test -count=1 .
+
+.PHONY: check-budget
+check-budget: build
+	@echo '  check  size of the shim'
+	$(Q)GO='$(GO)' tools/budget.sh '$(BIN)/containerd-shim-eci-v2' $(SHIM_PACKAGES_MAX) $(SHIM_BYTES_MAX)
+
+.PHONY: clean
+clean: ## remove bin/, the tools in it included
+	$(Q)rm -rf '$(BIN)'
+
+##@ Tools
+
+# Each stands for itself in a module of its own below tools/: minimal version
+# selection would else link runc with containerd's versions of their common
+# dependencies, and the peer in the tests would not be stock runc any more.
+LINTERS := $(addprefix $(BIN)/,gofumpt staticcheck benchstat)
+DAEMONS := $(addprefix $(BIN)/,containerd ctr containerd-shim-runc-v2)
+PLUGINS := $(addprefix $(BIN)/cni/,bridge host-local loopback portmap)
+PEERS   := $(DAEMONS) $(BIN)/runc $(PLUGINS)
+
+.PHONY: tools
+tools: $(LINTERS) peers ## build the pinned tools and test peers into bin/, once
+
+# containerd and its client, runc and its shim, and CNI plugins: what the tests,
+# the demo and the benchmark run.
+.PHONY: peers
+peers: $(PEERS)
+
+# version-of <module below tools/> <module path>: the version that is pinned.
+version-of = $(shell awk '{ for (i = 1; i < NF; i++) if ($$i == "$(2)") print $$(i + 1) }' tools/$(1)/go.mod)
+# tool <what it is>: say what is built; then run the rest quietly.
+comma := ,
+tool = @tools/step.sh '$@' '$(1)' --
+
+$(LINTERS) $(PEERS): | tools-note
+
+$(BIN)/gofumpt: tools/go.mod tools/go.sum
+	$(call tool,the formatter) $(GO) build -C tools $(BUILDFLAGS) -o '$(abspath $@)' mvdan.cc/gofumpt
+
+$(BIN)/staticcheck: tools/go.mod tools/go.sum
+	$(call tool,the linter) $(GO) build -C tools $(BUILDFLAGS) -o '$(abspath $@)' honnef.co/go/tools/cmd/staticcheck
+
+$(BIN)/benchstat: tools/go.mod tools/go.sum
+	$(call tool,compares two runs of a benchmark) $(GO) build -C tools $(BUILDFLAGS) -o '$(abspath $@)' golang.org/x/perf/cmd/benchstat
+
+# The tags are those of containerd's Makefile, less snapshotters that need a
+# device mapper or ZFS; the shim is linked as a release links it.
+CONTAINERD := github.com/containerd/containerd/v2
+containerd-version = $(call version-of,containerd,$(CONTAINERD))
+$(BIN)/containerd $(BIN)/ctr: TAGS := urfave_cli_no_docs,no_devmapper,no_zfs
+$(BIN)/containerd-shim-runc-v2: TAGS := urfave_cli_no_docs,no_grpc
+$(BIN)/containerd: WHAT := the daemon that the tests start
+$(BIN)/ctr: WHAT := its client
+$(BIN)/containerd-shim-runc-v2: WHAT := the shim of runc, to compare with
+$(DAEMONS): $(BIN)/%: tools/containerd/go.mod tools/containerd/go.sum
+	$(call tool,containerd $(containerd-version)$(comma) $(WHAT)) env CGO_ENABLED=0 $(GO) build -C tools/containerd $(BUILDFLAGS) -tags '$(TAGS)' \
+		-ldflags '-s -w -X $(CONTAINERD)/version.Version=$(containerd-version)' -o '$(abspath $@)' $(CONTAINERD)/cmd/$*
+
+# Older series, for test-compat; ctr comes with its daemon. 1.x had another path.
+older = github.com/containerd/containerd$(if $(filter 1.%,$*),,/v2)
+older-version = $(call version-of,containerd-$*,$(older))
+$(BIN)/compat/%/containerd: tools/containerd-%/go.mod tools/containerd-%/go.sum
+	$(call tool,containerd $(older-version) and its ctr) env CGO_ENABLED=0 $(GO) build -C tools/containerd-$* $(BUILDFLAGS) \
+		-tags no_btrfs,no_devmapper,no_zfs -ldflags '-s -w -X $(older)/version.Version=$(older-version)' \
+		-o '$(abspath $(@D))/' $(older)/cmd/containerd $(older)/cmd/ctr
+
+RUNC := github.com/opencontainers/runc
+$(BIN)/runc: tools/runc/go.mod tools/runc/go.sum | deps-build
+	$(call tool,runc $(call version-of,runc,$(RUNC))$(comma) what runs a container) env CGO_ENABLED=1 $(GO) build -C tools/runc $(BUILDFLAGS) \
+		-tags seccomp,urfave_cli_no_docs -ldflags '-s -w' -o '$(abspath $@)' $(RUNC)
+
+CNI := github.com/containernetworking/plugins
+cni-version = $(call version-of,cni,$(CNI))
+$(BIN)/cni/bridge $(BIN)/cni/loopback: KIND := main
+$(BIN)/cni/host-local: KIND := ipam
+$(BIN)/cni/portmap: KIND := meta
+$(PLUGINS): $(BIN)/cni/%: tools/cni/go.mod tools/cni/go.sum
+	$(call tool,CNI plugins $(cni-version)$(comma) the network of the tests) env CGO_ENABLED=0 $(GO) build -C tools/cni $(BUILDFLAGS) \
+		-ldflags '-s -w -X $(CNI)/pkg/utils/buildversion.BuildVersion=$(cni-version)' -o '$(abspath $@)' $(CNI)/plugins/$(KIND)/$*
+
+.PHONY: tools-note
+tools-note:
+	@for f in $(LINTERS) $(PEERS); do [ -e "$$f" ] || { \
+		echo 'Building pinned tools into $(BIN)/ from source: once, some minutes; they stay until tools/*/go.mod changes.'; break; }; done
+
+.PHONY: deps-build deps-test
+deps-build: ; @tools/deps.sh build
+deps-test: ; @tools/deps.sh test
+
+.PHONY: need-root
+need-root:
+	@[ "$$(id -u)" = 0 ] || { echo 'This starts containers and needs root: sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
+
+FORCE:

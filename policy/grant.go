@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Grant is what was acquired for a container.
+type Grant struct {
+	// Base is the host ID of the container's root; Size is how many IDs follow
+	// from there on. Where the decision adopted a mapping they are its own.
+	Base uint32
+	Size uint32
+
+	// UserNS is the path of the container's user namespace, for runc to join;
+	// empty means that runc makes one with the mapping.
+	UserNS string
+
+	// Root is the absolute path of the staged rootfs.
+	Root string
+
+	// Dev is the absolute path of the staged /dev, which lies below Root;
+	// empty means Root/dev.
+	Dev string
+
+	// Volumes are the absolute paths of the prepared binds, by index into the
+	// mounts of the spec, for each mount that is Cloned.
+	Volumes map[int]string
+}
+
+// mapping is the one extent that users and groups get.
+func (g Grant) mapping() specs.LinuxIDMapping {
+	return specs.LinuxIDMapping{ContainerID: 0, HostID: g.Base, Size: g.Size}
+}
+
+// dev is where the staged /dev is.
+func (g Grant) dev() string {
+	if g.Dev == "" {
+		return path.Join(g.Root, dev)
+	}
+	return g.Dev
+}
+
+// fits refuses a grant that is not the one that was decided about.
+func (g Grant) fits(spec *specs.Spec, d Decision, placements []Placement) error {
+	switch {
+	case len(placements) != len(spec.Mounts):
+		return fmt.Errorf("%w: %d placements for %d mounts", ErrGrant, len(placements), len(spec.Mounts))
+	case g.Base < MinHostID || g.Size < MinSize || last(g.Base, g.Size) > maxHostID:
+		return fmt.Errorf("%w: the range %s is not one for a container", ErrGrant, show(g.mapping()))
+	case g.Size != d.Size:
+		return fmt.Errorf("%w: %d IDs were granted, %d decided", ErrGrant, g.Size, d.Size)
+	case d.Mapping != nil && *d.Mapping != g.mapping():
+		return fmt.Errorf("%w: %s was granted, but the caller's mapping is %s", ErrGrant, show(g.mapping()), show(*d.Mapping))
+	case !path.IsAbs(g.Root) || !path.IsAbs(g.dev()):
+		return fmt.Errorf("%w: the staged rootfs %q or /dev %q is not an absolute path", ErrGrant, g.Root, g.dev())
+	case g.UserNS != "" && !path.IsAbs(g.UserNS):
+		return fmt.Errorf("%w: the user namespace %q is not an absolute path", ErrGrant, g.UserNS)
+	}
+	for i, p := range placements {
+		if err := g.places(i, spec.Mounts[i], p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// places refuses a placement that would leave a bind of the host's to runc,
+// or lose a mount.
+func (g Grant) places(i int, m specs.Mount, p Placement) error {
+	ok := false
+	switch p {
+	case Staged:
+		ok = IsBind(m) || m.Type == "tmpfs"
+	case Cloned:
+		ok = IsBind(m) && path.IsAbs(g.Volumes[i])
+	case Delegated:
+		ok = !IsBind(m)
+	case Dev:
+		ok = isDev(m) && !IsBind(m)
+	}
+	if !ok {
+		return fmt.Errorf("%w: mount %d onto %q cannot be %q (volume %q)", ErrGrant, i, m.Destination, p, g.Volumes[i])
+	}
+	return nil
+}

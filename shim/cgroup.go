@@ -1,0 +1,140 @@
+package shim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+)
+
+// delegated are the files of a cgroup v1 directory that its delegate may write,
+// beside the directory itself: where processes are put. The limit files are not
+// among them, and so a container can divide what it has and never have more
+// (cgroups(7), "Cgroups delegation"). On cgroup v2 runc does the same when the
+// container's cgroup mount is writable.
+var delegated = []string{".", "cgroup.procs", "tasks"}
+
+// delegateV1 gives the cgroup directories that runc made for the container to the
+// container's root user. Which these are is read from runc's state, never derived
+// from the process: in a hierarchy that runc left alone, a container shares the
+// cgroup of its shim.
+func delegateV1(runcState string, uid, gid int) error {
+	paths, err := cgroupPaths(runcState)
+	if err != nil {
+		return err
+	}
+	for _, dir := range paths {
+		for _, name := range delegated {
+			err := os.Lchown(filepath.Join(dir, name), uid, gid)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("delegate cgroup: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// cgroupPaths returns the container's directory in every hierarchy, by controller.
+func cgroupPaths(runcState string) (map[string]string, error) {
+	data, err := os.ReadFile(filepath.Join(runcState, "state.json"))
+	if err != nil {
+		return nil, err
+	}
+	var state struct {
+		CgroupPaths map[string]string `json:"cgroup_paths"`
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return nil, fmt.Errorf("runc's state of the container: %w", err)
+	}
+	return state.CgroupPaths, nil
+}
+
+// cgroupRoots are the mount points of the host's cgroup hierarchies, and whether
+// the only one is that of version 2.
+var cgroupRoots = sync.OnceValues(func() ([]string, error) {
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup", "cgroup2"))
+	if err != nil {
+		return nil, err
+	}
+	var roots []string
+	for _, m := range mounts {
+		if within(m.Mountpoint, "/sys/fs/cgroup") {
+			roots = append(roots, m.Mountpoint)
+		}
+	}
+	return roots, nil
+})
+
+// unifiedCgroup tells whether the host runs on cgroup v2 alone.
+var unifiedCgroup = sync.OnceValue(func() bool {
+	var st unix.Statfs_t
+	return unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
+})
+
+// removeCgroups removes what is left of a crashed container's cgroups: runc does
+// so for every container that it knows, but one that was killed between making the
+// cgroups and saving its state is unknown to it.
+func removeCgroups(bundle string) error {
+	spec, err := loadSpec(bundle)
+	if err != nil || spec.Linux == nil || !filepath.IsAbs(spec.Linux.CgroupsPath) || filepath.Clean(spec.Linux.CgroupsPath) == "/" {
+		return nil // nothing that we could name (systemd removes its scopes itself)
+	}
+	roots, err := cgroupRoots()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, root := range roots {
+		errs = append(errs, removeCgroup(filepath.Join(root, spec.Linux.CgroupsPath)))
+	}
+	return errors.Join(errs...)
+}
+
+// removeCgroup removes a cgroup and those below it. A cgroup is busy until its
+// last process, killed a moment ago, has been reaped: that is waited for.
+func removeCgroup(dir string) error {
+	const patience = 5 * time.Second
+	for pause, waited := time.Millisecond, time.Duration(0); ; pause *= 2 {
+		err := removeCgroupTree(dir)
+		if err == nil || !errors.Is(err, unix.EBUSY) || waited > patience {
+			return err
+		}
+		time.Sleep(pause)
+		waited += pause
+	}
+}
+
+func removeCgroupTree(dir string) error {
+	err := unix.Rmdir(dir)
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	entries, readErr := os.ReadDir(dir)
+	if readErr != nil && !errors.Is(readErr, os.ErrNotExist) {
+		return readErr
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeCgroupTree(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// isSystemdCgroup tells whether a cgroups path is written for systemd's driver,
+// slice:prefix:name, which clients that pass no options expect to be understood.
+func isSystemdCgroup(path string) bool {
+	return strings.Count(path, ":") == 2 && !strings.HasPrefix(path, "/")
+}

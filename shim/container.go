@@ -1,0 +1,154 @@
+package shim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
+	"github.com/containerd/containerd/api/types/runc/options"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/log"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/linux"
+	"github.com/eci-runtime/eci/policy"
+)
+
+// container is what one container holds beside what runc holds for it.
+type container struct {
+	host      *hostView
+	pool      idmap.Pool
+	opts      *options.Options
+	bundle    string      // owner of the claim
+	stageDir  string      // where its tree is built, in the shim's mount namespace
+	runcState string      // runc's directory for it
+	ids       idmap.Range // zero until claimed
+	mounts    []string    // what is to be unmounted, in the order of mounting
+}
+
+// newContainer reads a create request as far as it says how to run a container.
+// It acquires nothing.
+func newContainer(ctx context.Context, cfg policy.Config, host *hostView, r *taskapi.CreateTaskRequest) (*container, error) {
+	if r.Checkpoint != "" {
+		return nil, errCheckpoint
+	}
+	ns, err := namespaces.NamespaceRequired(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := runcOptions(r.Options)
+	if err != nil {
+		return nil, err
+	}
+	if opts.BinaryName, err = findRunc(cfg, opts); err != nil {
+		return nil, err
+	}
+	return &container{
+		host: host, pool: pool(cfg, host), opts: opts,
+		bundle:    filepath.Clean(r.Bundle),
+		stageDir:  filepath.Join(stageDir(cfg), r.ID),
+		runcState: runcState(opts, ns, r.ID),
+	}, nil
+}
+
+// pool is the pool of ID ranges that the configuration describes.
+func pool(cfg policy.Config, host *hostView) idmap.Pool {
+	p := idmap.Pool{
+		Dir:   filepath.Join(cfg.StateDir, "ranges"),
+		First: cfg.IDs.Base, Last: cfg.IDs.End, Size: cfg.IDs.Size,
+		Reserved: idmap.HostReserved,
+	}
+	if host != nil {
+		p.Exists = idmap.ExistsBelow(host.root)
+	}
+	return p
+}
+
+// claim takes a range of host IDs: the lowest free one, or that of the caller.
+func (c *container) claim(d policy.Decision) error {
+	if d.Mapping == nil {
+		ids, err := c.pool.Claim(c.bundle)
+		c.ids = ids
+		return err
+	}
+	ids := idmap.Range{Base: d.Mapping.HostID, Size: d.Mapping.Size}
+	if err := c.pool.ClaimRange(c.bundle, ids); err != nil {
+		return fmt.Errorf("linux.uidMappings: %w", err)
+	}
+	c.ids = ids
+	return nil
+}
+
+// delegate leaves in the request what the embedded service needs: nothing to
+// mount, options of its own type, and I/O that belongs to the container's user,
+// without which /dev/stdout could not be opened again.
+func (c *container) delegate(r *taskapi.CreateTaskRequest, spec *specs.Spec) (err error) {
+	c.opts.IoUid = c.ids.Base + spec.Process.User.UID
+	c.opts.IoGid = c.ids.Base + spec.Process.User.GID
+	if isSystemdCgroup(spec.Linux.CgroupsPath) {
+		c.opts.SystemdCgroup = true
+	}
+	r.Rootfs = nil
+	r.Options, err = packOptions(c.opts)
+	return err
+}
+
+// delegateCgroup gives the container its own cgroups to divide. On cgroup v2
+// runc has done it.
+func (c *container) delegateCgroup() error {
+	if unifiedCgroup() {
+		return nil
+	}
+	return delegateV1(c.runcState, int(c.ids.Base), int(c.ids.Base))
+}
+
+// release undoes what isolate did, last first, and goes on where a step fails.
+// What remains then is logged; mounts end with the shim at the latest.
+func (c *container) release(ctx context.Context) {
+	logger := log.G(ctx).WithField("id", filepath.Base(c.bundle))
+	for i := len(c.mounts) - 1; i >= 0; i-- {
+		if err := linux.Detach(c.mounts[i]); err != nil {
+			logger.WithError(err).Warn("unmounting")
+		}
+	}
+	if err := removeStage(c.stageDir); err != nil {
+		logger.WithError(err).Warn("removing the stage")
+	}
+	if c.ids == (idmap.Range{}) {
+		return
+	}
+	if err := c.pool.Release(c.bundle, c.ids); err != nil && !errors.Is(err, idmap.ErrNotClaimed) {
+		logger.WithError(err).Error("releasing the ID range")
+	}
+}
+
+// removeStage removes the empty directories of a stage. It never removes a tree:
+// whatever is still mounted there is somebody's data.
+func removeStage(dir string) error {
+	for _, sub := range []string{"rootfs", "volumes", "nodes"} {
+		path := filepath.Join(dir, sub)
+		entries, err := os.ReadDir(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		for _, e := range entries {
+			err = errors.Join(err, os.Remove(filepath.Join(path, e.Name())))
+		}
+		if err = errors.Join(err, os.Remove(path)); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// releaseClaims is the part of release that is left for a fresh process.
+func releaseClaims(cfg policy.Config, bundle string) error {
+	return pool(cfg, nil).ReleaseOwner(bundle)
+}

@@ -1,0 +1,57 @@
+package shim
+
+import (
+	"context"
+
+	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
+
+	"github.com/eci-runtime/eci/policy"
+)
+
+// isolate prepares the container of a create request: it observes, decides,
+// acquires and rewrites, so that what is left of the request can be handed to
+// runc as it is. If it fails, nothing is left of it.
+func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) (_ *container, err error) {
+	cfg, err := loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := loadSpec(r.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newContainer(ctx, cfg, host, r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.release(ctx)
+		}
+	}()
+
+	facts, volumes, err := observe(cfg, host, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer volumes.Close()
+
+	decision, err := policy.Check(cfg, facts, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.claim(decision); err != nil {
+		return nil, err
+	}
+	places, grant, err := c.stage(spec, decision, volumes, r.Rootfs)
+	if err != nil {
+		return nil, err
+	}
+	if err := policy.Rewrite(spec, decision, places, grant, facts); err != nil {
+		return nil, err
+	}
+	if err := saveSpec(r.Bundle, spec); err != nil {
+		return nil, err
+	}
+	return c, c.delegate(r, spec)
+}

@@ -1,0 +1,126 @@
+package shim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	bootapi "github.com/containerd/containerd/api/runtime/bootstrap/v1"
+	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/manager"
+	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/runc"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/pkg/shim"
+	"github.com/containerd/log"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// shimManager answers the actions of the shim binary that are not the server's.
+type shimManager struct {
+	shim.Shim // runc's
+}
+
+func newManager() shim.Shim { return shimManager{manager.NewShimManager(Name)} }
+
+// Start is never reached: Main serves that action itself.
+func (shimManager) Start(context.Context, *bootapi.BootstrapParams) (*bootapi.BootstrapResult, error) {
+	return nil, errors.New("start is served before the framework")
+}
+
+// Stop is the "delete" action, which containerd runs once for every container
+// when its shim is gone: after a regular end, where nothing is left to do, and
+// after a crash, where it ends the container and releases what it held.
+//
+// runc is asked only when it still knows the container. That question costs a
+// look at a directory; asking runc would cost a sixth of a short container's life.
+func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, error) {
+	cfg, err := loadConfig()
+	if err != nil {
+		// Clean up all the same: what is not released now is never released.
+		log.G(ctx).WithError(err).Warn("cleaning up with the default configuration")
+	}
+	bundle, err := os.Getwd()
+	if err != nil {
+		return shim.StopStatus{}, err
+	}
+	known, err := runcKnows(ctx, bundle, id)
+	if err != nil {
+		return shim.StopStatus{}, err
+	}
+	if !known {
+		return recordedExit(bundle), releaseClaims(cfg, bundle)
+	}
+	status, err := m.Shim.Stop(ctx, id)
+	return status, errors.Join(err, removeCgroups(bundle), releaseClaims(cfg, bundle))
+}
+
+// runcKnows tells whether runc has a state of the container.
+func runcKnows(ctx context.Context, bundle, id string) (bool, error) {
+	ns, err := namespaces.NamespaceRequired(ctx)
+	if err != nil {
+		return false, err
+	}
+	opts, err := runc.ReadOptions(bundle)
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Lstat(runcState(opts, ns, id))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return true, err
+}
+
+// recordedExit is the exit status that the server left in the bundle; for a
+// container that never ran, the zero status of now.
+func recordedExit(bundle string) shim.StopStatus {
+	exit, err := runc.ReadExitStatus(bundle)
+	if err != nil {
+		return shim.StopStatus{ExitedAt: time.Now(), ExitStatus: 128 + 9}
+	}
+	return shim.StopStatus{Pid: exit.Pid, ExitStatus: exit.Status, ExitedAt: exit.Timestamp}
+}
+
+// Info answers "-info": the name and version of this runtime, and what the runc
+// that it delegates to can do. containerd's CRI plugin reads from it that user
+// namespaces and ID-mapped mounts work.
+func (m shimManager) Info(ctx context.Context, stdin io.Reader) (*types.RuntimeInfo, error) {
+	input, err := io.ReadAll(io.LimitReader(stdin, maxBootstrap))
+	if err != nil {
+		return nil, err
+	}
+	var wrapped anypb.Any
+	if err := proto.Unmarshal(input, &wrapped); err != nil {
+		return nil, fmt.Errorf("runtime options: %w", err)
+	}
+	opts, err := runcOptions(&wrapped)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	if opts.BinaryName, err = findRunc(cfg, opts); err != nil {
+		return nil, err
+	}
+	packed, err := packOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	data, err := proto.Marshal(packed)
+	if err != nil {
+		return nil, err
+	}
+	info, err := m.Shim.Info(ctx, bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	info.Version = &types.RuntimeVersion{Version: Version}
+	return info, nil
+}

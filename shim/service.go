@@ -1,0 +1,145 @@
+package shim
+
+import (
+	"context"
+	"sync"
+
+	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
+	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/task"
+	"github.com/containerd/containerd/v2/pkg/shim"
+	"github.com/containerd/containerd/v2/pkg/shutdown"
+	"github.com/containerd/containerd/v2/plugins"
+	"github.com/containerd/log"
+	"github.com/containerd/plugin"
+	"github.com/containerd/plugin/registry"
+	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// service is runc's task service with isolation in front of Create.
+type service struct {
+	taskapi.TTRPCTaskService // runc's
+	host                     *hostView
+
+	mu         sync.Mutex
+	containers map[string]*container // by container id
+}
+
+// registerServer prepares the process to be a server and registers the service
+// with the shim framework, which initialises and serves it.
+func registerServer(args arguments) error {
+	ns, err := inheritHostNamespace()
+	if err != nil {
+		return err
+	}
+	host, err := newHostView(ns)
+	if err != nil {
+		return err
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	if err := setupMountNamespace(cfg); err != nil {
+		return err
+	}
+	registry.Register(&plugin.Registration{
+		Type:     plugins.TTRPCPlugin,
+		ID:       "task",
+		Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
+		InitFn: func(ic *plugin.InitContext) (any, error) {
+			publisher, err := ic.GetByID(plugins.EventPlugin, "publisher")
+			if err != nil {
+				return nil, err
+			}
+			end, err := ic.GetByID(plugins.InternalPlugin, "shutdown")
+			if err != nil {
+				return nil, err
+			}
+			runc, err := task.NewTaskService(ic.Context, publisher.(shim.Publisher), end.(shutdown.Service))
+			if err != nil {
+				return nil, err
+			}
+			return &service{TTRPCTaskService: runc, host: host, containers: make(map[string]*container)}, nil
+		},
+	})
+	return nil
+}
+
+// RegisterTTRPC serves the task API in the versions that containerd 1.7 and 2.x speak.
+func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
+	taskapi.RegisterTTRPCTaskService(server, s)
+	registerTaskV2(server, s)
+	return nil
+}
+
+// Create isolates the container and hands it to runc. When either fails, nothing
+// that was acquired remains.
+func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
+	c, err := isolate(ctx, s.host, r)
+	if err != nil {
+		return nil, toGRPC(err)
+	}
+	resp, err := s.TTRPCTaskService.Create(ctx, r)
+	if err != nil {
+		c.release(ctx)
+		return nil, err
+	}
+	s.mu.Lock()
+	s.containers[r.ID] = c
+	s.mu.Unlock()
+	if err := c.delegateCgroup(); err != nil {
+		s.abort(ctx, r.ID)
+		return nil, toGRPC(err)
+	}
+	return resp, nil
+}
+
+// abort ends a container that was created and must not be started.
+func (s *service) abort(ctx context.Context, id string) {
+	_, err := s.TTRPCTaskService.Kill(ctx, &taskapi.KillRequest{ID: id, Signal: 9, All: true})
+	if err == nil {
+		_, err = s.TTRPCTaskService.Wait(ctx, &taskapi.WaitRequest{ID: id})
+	}
+	if err == nil {
+		_, err = s.Delete(ctx, &taskapi.DeleteRequest{ID: id})
+	}
+	if err != nil {
+		log.G(ctx).WithError(err).WithField("id", id).Error("ending a container that cannot be isolated")
+	}
+}
+
+// Delete removes a process; with the container's own, what the container held.
+func (s *service) Delete(ctx context.Context, r *taskapi.DeleteRequest) (*taskapi.DeleteResponse, error) {
+	resp, err := s.TTRPCTaskService.Delete(ctx, r)
+	if err != nil || r.ExecID != "" {
+		return resp, err
+	}
+	s.mu.Lock()
+	c := s.containers[r.ID]
+	delete(s.containers, r.ID)
+	s.mu.Unlock()
+	if c != nil {
+		c.release(ctx)
+	}
+	return resp, nil
+}
+
+// Exec starts another process, whose spec is judged like the container's first.
+func (s *service) Exec(ctx context.Context, r *taskapi.ExecProcessRequest) (*emptypb.Empty, error) {
+	s.mu.Lock()
+	c := s.containers[r.ID]
+	s.mu.Unlock()
+	if c != nil { // else the embedded service says that there is none
+		if err := checkExec(r, c.ids.Size); err != nil {
+			return nil, toGRPC(err)
+		}
+	}
+	return s.TTRPCTaskService.Exec(ctx, r)
+}
+
+// Checkpoint is refused: CRIU restores neither ID-mapped mounts nor the time
+// namespace's offsets as they were.
+func (s *service) Checkpoint(context.Context, *taskapi.CheckpointTaskRequest) (*emptypb.Empty, error) {
+	return nil, toGRPC(errCheckpoint)
+}

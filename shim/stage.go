@@ -1,0 +1,236 @@
+package shim
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/containerd/containerd/api/types"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/linux"
+	"github.com/eci-runtime/eci/policy"
+)
+
+// stage builds the container's tree in the shim's mount namespace: the rootfs on
+// ID-mapped layers, /dev, and in the order of the spec everything that must be
+// there, with its final flags, before runc copies the namespace.
+func (c *container) stage(spec *specs.Spec, d policy.Decision, volumes sources, rootfs []*types.Mount) (places []policy.Placement, _ policy.Grant, _ error) {
+	userns, err := idmap.NewUserNamespace(c.ids)
+	if err != nil {
+		return nil, policy.Grant{}, err
+	}
+	defer userns.Close()
+	b := builder{
+		container: c, spec: spec, decision: d, sources: volumes,
+		grant: policy.Grant{
+			Base: c.ids.Base, Size: c.ids.Size,
+			Root:    filepath.Join(c.stageDir, "rootfs"),
+			Volumes: make(map[int]string),
+		},
+	}
+	err = idmap.RunStage(idmap.StageConfig{Range: c.ids, UserNS: userns, HostNS: c.host.ns}, func(s *idmap.Stage) error {
+		b.Stage = s
+		return b.build(rootfs)
+	})
+	if b.root != nil {
+		b.root.Close()
+	}
+	return b.places, b.grant, err
+}
+
+// builder builds one tree, on the stage's thread.
+type builder struct {
+	*idmap.Stage
+	*container
+	spec     *specs.Spec
+	decision policy.Decision
+	sources  sources
+
+	root   *os.File // of the rootfs
+	places []policy.Placement
+	grant  policy.Grant
+}
+
+func (b *builder) build(rootfs []*types.Mount) error {
+	for _, dir := range []string{b.stageDir, b.grant.Root} {
+		if err := os.Mkdir(dir, 0o711); err != nil {
+			return fmt.Errorf("stage: %w", err)
+		}
+	}
+	if err := b.mountRootfs(rootfs); err != nil {
+		return err
+	}
+	if err := b.mountDev(); err != nil {
+		return err
+	}
+	b.places = policy.Place(b.spec.Mounts, b.targets())
+	for i, place := range b.places {
+		if err := b.mount(i, place); err != nil {
+			return fmt.Errorf("mounts[%d] %s: %w", i, b.spec.Mounts[i].Destination, err)
+		}
+	}
+	if b.spec.Root.Readonly {
+		return b.lockRootfs()
+	}
+	return nil
+}
+
+// mountRootfs mounts what the request names, or else the directory of the spec.
+func (b *builder) mountRootfs(rootfs []*types.Mount) (err error) {
+	mounts := make([]idmap.Mount, 0, len(rootfs))
+	for _, m := range rootfs {
+		if m.Target != "" {
+			return fmt.Errorf("rootfs: a mount at %q inside the rootfs is not supported", m.Target)
+		}
+		mounts = append(mounts, idmap.Mount{Type: m.Type, Source: m.Source, Options: m.Options})
+	}
+	if len(mounts) == 0 {
+		dir := b.spec.Root.Path
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(b.bundle, dir)
+		}
+		mounts = append(mounts, idmap.Mount{Type: "bind", Source: dir, Options: []string{"rbind"}})
+	}
+	b.root, _, err = b.Rootfs(idmap.Rootfs{Mounts: mounts, Target: b.grant.Root, Adopt: b.decision.Mapping != nil})
+	if err != nil {
+		return fmt.Errorf("rootfs: %w", err)
+	}
+	b.mounts = append(b.mounts, b.grant.Root)
+	return nil
+}
+
+// mountDev stages the container's own /dev.
+func (b *builder) mountDev() error {
+	nodes, others := devNodes(b.decision.Devices)
+	tree, err := b.Dev(nodes, 0)
+	if err != nil {
+		return err
+	}
+	resolved, err := b.attach(tree, "/dev", true)
+	if err != nil {
+		return err
+	}
+	b.grant.Dev = filepath.Join(b.grant.Root, resolved)
+	for i, device := range others {
+		if err := b.mountNode("device"+strconv.Itoa(i), device, device.Path); err != nil {
+			return fmt.Errorf("linux.devices %s: %w", device.Path, err)
+		}
+	}
+	return nil
+}
+
+// mount does what the placement of mount i asks for.
+func (b *builder) mount(i int, place policy.Placement) error {
+	m := b.spec.Mounts[i]
+	switch {
+	case place == policy.Staged && policy.IsBind(m):
+		return b.mountVolume(i, m, func(tree *os.File, dir bool) error {
+			_, err := b.attach(tree, m.Destination, dir)
+			return err
+		})
+	case place == policy.Cloned:
+		return b.mountVolume(i, m, func(tree *os.File, dir bool) error {
+			return b.keepVolume(i, tree, dir)
+		})
+	case place == policy.Staged:
+		tree, err := b.Tmpfs(m.Options)
+		if err != nil {
+			return err
+		}
+		_, err = b.attach(tree, m.Destination, true)
+		return err
+	}
+	return nil
+}
+
+// mountVolume clones the source of bind mount i, or makes the device node that
+// takes its place, and has put mount it.
+func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir bool) error) error {
+	source, attr := b.sources[i], volumeAttr(m)
+	if node, ok := b.decision.Nodes[i]; ok {
+		var err error
+		if source, err = b.makeNode("mount"+strconv.Itoa(i), node); err != nil {
+			return err
+		}
+		defer source.Close()
+		attr.Unmapped, attr.Set = true, attr.Set&^unix.MOUNT_ATTR_NODEV
+		return b.cloneHere(source, attr, put)
+	}
+	tree, err := b.Volume(source, attr)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	return put(tree, source.Stat.IsDir())
+}
+
+// attach mounts a tree at a path inside the rootfs, and closes it.
+func (b *builder) attach(tree *os.File, target string, dir bool) (string, error) {
+	defer tree.Close()
+	at, resolved, err := b.MountPoint(b.root, target, dir)
+	if err != nil {
+		return "", err
+	}
+	defer at.Close()
+	return resolved, idmap.Attach(tree, at)
+}
+
+// keepVolume mounts a tree beside the rootfs, from where runc binds it.
+func (b *builder) keepVolume(i int, tree *os.File, dir bool) error {
+	path := filepath.Join(b.stageDir, "volumes", strconv.Itoa(i))
+	if err := makePlace(path, dir); err != nil {
+		return err
+	}
+	at, err := linux.OpenPath(path)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	if err := idmap.Attach(tree, at); err != nil {
+		return err
+	}
+	b.mounts = append(b.mounts, path)
+	b.grant.Volumes[i] = path
+	return nil
+}
+
+// makePlace makes an empty directory or file to mount something on.
+func makePlace(path string, dir bool) error {
+	if dir {
+		return os.MkdirAll(path, 0o711)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
+		return err
+	}
+	return os.WriteFile(path, nil, 0o600)
+}
+
+// lockRootfs makes the rootfs read-only, after the places for what runc mounts.
+// runc copies the flag into the container's namespace, where it is locked.
+func (b *builder) lockRootfs() error {
+	for i, place := range b.places {
+		if place != policy.Delegated && place != policy.Cloned {
+			continue
+		}
+		dir := place == policy.Delegated || b.sources[i].Stat.IsDir()
+		if err := b.touch(b.spec.Mounts[i].Destination, dir); err != nil {
+			return err
+		}
+	}
+	if err := b.touch(b.spec.Process.Cwd, true); err != nil {
+		return err
+	}
+	return linux.SetAttr(b.root, linux.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+}
+
+func (b *builder) touch(path string, dir bool) error {
+	at, _, err := b.MountPoint(b.root, path, dir)
+	if err != nil {
+		return err
+	}
+	return at.Close()
+}
