@@ -34,7 +34,7 @@ func Main() {
 		exitOn(start(args, os.Stdin, os.Stdout))
 		return
 	case args.action == "" && !args.info:
-		exitOn(registerServer(args))
+		registerServer()
 	}
 	shim.RunShim(context.Background(), newManager())
 }

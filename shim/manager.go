@@ -18,6 +18,8 @@ import (
 	"github.com/containerd/log"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/eci-runtime/eci/policy"
 )
 
 // shimManager answers the actions of the shim binary that are not the server's.
@@ -43,6 +45,7 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 	if err != nil {
 		// Clean up all the same: what is not released now is never released.
 		log.G(ctx).WithError(err).Warn("cleaning up with the default configuration")
+		cfg = policy.Default()
 	}
 	bundle, err := os.Getwd()
 	if err != nil {

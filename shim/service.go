@@ -20,50 +20,59 @@ import (
 type service struct {
 	taskapi.TTRPCTaskService // runc's
 	host                     *hostView
+	broken                   error // why no container can be isolated here
 
 	mu         sync.Mutex
 	containers map[string]*container // by container id
 }
 
 // registerServer prepares the process to be a server and registers the service
-// with the shim framework, which initialises and serves it.
-func registerServer(args arguments) error {
-	ns, err := inheritHostNamespace()
-	if err != nil {
-		return err
-	}
-	host, err := newHostView(ns)
-	if err != nil {
-		return err
-	}
-	cfg, err := loadConfig()
-	if err != nil {
-		return err
-	}
-	if err := setupMountNamespace(cfg); err != nil {
-		return err
-	}
+// with the shim framework, which initialises and serves it. A preparation that
+// failed is reported by every Create: a server that just died would leave its
+// client with a closed connection and no reason.
+func registerServer() {
+	host, err := prepareServer()
 	registry.Register(&plugin.Registration{
 		Type:     plugins.TTRPCPlugin,
 		ID:       "task",
 		Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
 		InitFn: func(ic *plugin.InitContext) (any, error) {
-			publisher, err := ic.GetByID(plugins.EventPlugin, "publisher")
-			if err != nil {
-				return nil, err
-			}
-			end, err := ic.GetByID(plugins.InternalPlugin, "shutdown")
-			if err != nil {
-				return nil, err
-			}
-			runc, err := task.NewTaskService(ic.Context, publisher.(shim.Publisher), end.(shutdown.Service))
-			if err != nil {
-				return nil, err
-			}
-			return &service{TTRPCTaskService: runc, host: host, containers: make(map[string]*container)}, nil
+			return newService(ic, host, err)
 		},
 	})
-	return nil
+}
+
+// prepareServer makes the server's mount namespace its own.
+func prepareServer() (*hostView, error) {
+	ns, err := inheritHostNamespace()
+	if err != nil {
+		return nil, err
+	}
+	host, err := newHostView(ns)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	return host, setupMountNamespace(cfg)
+}
+
+func newService(ic *plugin.InitContext, host *hostView, broken error) (*service, error) {
+	publisher, err := ic.GetByID(plugins.EventPlugin, "publisher")
+	if err != nil {
+		return nil, err
+	}
+	end, err := ic.GetByID(plugins.InternalPlugin, "shutdown")
+	if err != nil {
+		return nil, err
+	}
+	runc, err := task.NewTaskService(ic.Context, publisher.(shim.Publisher), end.(shutdown.Service))
+	if err != nil {
+		return nil, err
+	}
+	return &service{TTRPCTaskService: runc, host: host, broken: broken, containers: make(map[string]*container)}, nil
 }
 
 // RegisterTTRPC serves the task API in the versions that containerd 1.7 and 2.x speak.
@@ -76,6 +85,9 @@ func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
 // Create isolates the container and hands it to runc. When either fails, nothing
 // that was acquired remains.
 func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
+	if s.broken != nil {
+		return nil, toGRPC(s.broken)
+	}
 	c, err := isolate(ctx, s.host, r)
 	if err != nil {
 		return nil, toGRPC(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/containerd/containerd/api/types"
@@ -36,9 +37,7 @@ func (c *container) stage(spec *specs.Spec, d policy.Decision, volumes sources, 
 		b.Stage = s
 		return b.build(rootfs)
 	})
-	if b.root != nil {
-		b.root.Close()
-	}
+	b.close()
 	return b.places, b.grant, err
 }
 
@@ -50,9 +49,19 @@ type builder struct {
 	decision policy.Decision
 	sources  sources
 
-	root   *os.File // of the rootfs
-	places []policy.Placement
-	grant  policy.Grant
+	root     *os.File   // of the rootfs
+	readOnly []*os.File // mounts that become read-only at the end
+	places   []policy.Placement
+	grant    policy.Grant
+}
+
+func (b *builder) close() {
+	if b.root != nil {
+		b.root.Close()
+	}
+	for _, mount := range b.readOnly {
+		mount.Close()
+	}
 }
 
 func (b *builder) build(rootfs []*types.Mount) error {
@@ -74,7 +83,15 @@ func (b *builder) build(rootfs []*types.Mount) error {
 		}
 	}
 	if b.spec.Root.Readonly {
-		return b.lockRootfs()
+		if err := b.prepareReadOnly(); err != nil {
+			return err
+		}
+		b.readOnly = append(b.readOnly, b.root)
+	}
+	for _, mount := range b.readOnly {
+		if err := linux.SetAttr(mount, linux.Attr{Set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -110,6 +127,7 @@ func (b *builder) mountDev() error {
 	if err != nil {
 		return err
 	}
+	defer tree.Close()
 	resolved, err := b.attach(tree, "/dev", true)
 	if err != nil {
 		return err
@@ -137,14 +155,26 @@ func (b *builder) mount(i int, place policy.Placement) error {
 			return b.keepVolume(i, tree, dir)
 		})
 	case place == policy.Staged:
-		tree, err := b.Tmpfs(m.Options)
-		if err != nil {
-			return err
-		}
-		_, err = b.attach(tree, m.Destination, true)
-		return err
+		return b.mountTmpfs(m)
 	}
 	return nil
+}
+
+// mountTmpfs stages a tmpfs that a volume lies below. It can only become
+// read-only when everything is there.
+func (b *builder) mountTmpfs(m specs.Mount) error {
+	writable := slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "ro" || o == "rro" })
+	tree, err := b.Tmpfs(writable)
+	if err != nil {
+		return err
+	}
+	if policy.ReadOnly(m) {
+		b.readOnly = append(b.readOnly, tree)
+	} else {
+		defer tree.Close()
+	}
+	_, err = b.attach(tree, m.Destination, true)
+	return err
 }
 
 // mountVolume clones the source of bind mount i, or makes the device node that
@@ -168,9 +198,8 @@ func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir 
 	return put(tree, source.Stat.IsDir())
 }
 
-// attach mounts a tree at a path inside the rootfs, and closes it.
+// attach mounts a tree at a path inside the rootfs.
 func (b *builder) attach(tree *os.File, target string, dir bool) (string, error) {
-	defer tree.Close()
 	at, resolved, err := b.MountPoint(b.root, target, dir)
 	if err != nil {
 		return "", err
@@ -209,9 +238,10 @@ func makePlace(path string, dir bool) error {
 	return os.WriteFile(path, nil, 0o600)
 }
 
-// lockRootfs makes the rootfs read-only, after the places for what runc mounts.
-// runc copies the flag into the container's namespace, where it is locked.
-func (b *builder) lockRootfs() error {
+// prepareReadOnly makes the places for what runc is going to mount in a rootfs
+// that is to be read-only. The flag is set here and not by runc: runc copies it
+// into the container's namespace, where it is locked.
+func (b *builder) prepareReadOnly() error {
 	for i, place := range b.places {
 		if place != policy.Delegated && place != policy.Cloned {
 			continue
@@ -221,10 +251,7 @@ func (b *builder) lockRootfs() error {
 			return err
 		}
 	}
-	if err := b.touch(b.spec.Process.Cwd, true); err != nil {
-		return err
-	}
-	return linux.SetAttr(b.root, linux.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+	return b.touch(b.spec.Process.Cwd, true)
 }
 
 func (b *builder) touch(path string, dir bool) error {
