@@ -36,7 +36,7 @@ func Main() {
 	case args.action == "" && !args.info:
 		registerServer()
 	}
-	shim.RunShim(context.Background(), newManager())
+	shim.RunShim(context.Background(), newManager(args))
 }
 
 // exitOn ends the process with one line on stderr, which containerd shows to

@@ -24,10 +24,13 @@ import (
 
 // shimManager answers the actions of the shim binary that are not the server's.
 type shimManager struct {
-	shim.Shim // runc's
+	shim.Shim        // runc's
+	address   string // containerd's gRPC socket
 }
 
-func newManager() shim.Shim { return shimManager{manager.NewShimManager(Name)} }
+func newManager(args arguments) shim.Shim {
+	return shimManager{manager.NewShimManager(Name), args.address}
+}
 
 // Start is never reached: Main serves that action itself.
 func (shimManager) Start(context.Context, *bootapi.BootstrapParams) (*bootapi.BootstrapResult, error) {
@@ -55,11 +58,14 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 	if err != nil {
 		return shim.StopStatus{}, err
 	}
-	if !known {
-		return recordedExit(bundle), releaseClaims(cfg, bundle)
+	status := recordedExit(bundle)
+	if known {
+		if status, err = m.Shim.Stop(ctx, id); err != nil {
+			return status, err
+		}
+		err = removeCgroups(bundle)
 	}
-	status, err := m.Shim.Stop(ctx, id)
-	return status, errors.Join(err, removeCgroups(bundle), releaseClaims(cfg, bundle))
+	return status, errors.Join(err, releaseClaims(cfg, bundle), removeSockets(ctx, bundle, m.address))
 }
 
 // runcKnows tells whether runc has a state of the container.
