@@ -7,8 +7,6 @@ SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# Nothing is removed because only another target needed it.
-.SECONDARY:
 
 GO       ?= go
 BIN      ?= bin
@@ -140,10 +138,13 @@ check-format: $(BIN)/gofumpt
 	@echo '  check  format'
 	$(Q)out=$$($(BIN)/gofumpt -l .); [ -z "$$out" ] || { printf 'not formatted (make fmt):\n%s\n' "$$out" >&2; exit 1; }
 
+# Layouts and system call numbers differ: the other architecture must compile.
+OTHERARCH = $(if $(filter arm64,$(shell $(GO) env GOARCH)),amd64,arm64)
 .PHONY: check-vet
 check-vet:
-	@echo '  check  vet'
+	@echo '  check  vet, also for the other architecture'
 	$(Q)$(GO) vet ./...
+	$(Q)CGO_ENABLED=0 GOARCH=$(OTHERARCH) $(GO) vet $(UNIT)
 
 .PHONY: check-lint
 check-lint: $(BIN)/staticcheck
@@ -226,6 +227,7 @@ $(DAEMONS): $(BIN)/%: tools/containerd/go.mod tools/containerd/go.sum
 # Older series, for test-compat; ctr comes with its daemon. 1.x had another path.
 older = github.com/containerd/containerd$(if $(filter 1.%,$*),,/v2)
 older-version = $(call version-of,containerd-$*,$(older))
+.PRECIOUS: $(BIN)/compat/%/containerd
 $(BIN)/compat/%/containerd: tools/containerd-%/go.mod tools/containerd-%/go.sum
 	$(call tool,containerd $(older-version) and its ctr) env CGO_ENABLED=0 $(GO) build -C tools/containerd-$* $(BUILDFLAGS) \
 		-tags no_btrfs,no_devmapper,no_zfs -ldflags '-s -w -X $(older)/version.Version=$(older-version)' \
@@ -258,4 +260,5 @@ deps-test: ; @tools/deps.sh test
 need-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'This starts containers and needs root: sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
 
+.PHONY: FORCE
 FORCE:

@@ -41,6 +41,9 @@ type Claim struct {
 	Owner string
 }
 
+// String is "<first>-<last> <owner>".
+func (c Claim) String() string { return c.Range.String() + " " + c.Owner }
+
 // Claim gives owner the lowest free range. It does not look whether owner has
 // one already. When there is none it sweeps; ErrPoolExhausted if that does not
 // help.

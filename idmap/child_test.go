@@ -97,6 +97,3 @@ func renameDir(from, to string) error {
 func capNetRaw() []byte {
 	return []byte{1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 }
-
-func childAttack([]string) error  { return nil }
-func childDevices([]string) error { return nil }

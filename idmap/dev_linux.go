@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,7 +46,11 @@ var devDirs = []string{"pts", "shm", "mqueue"}
 // that the container sees, shifted into its range. attr are MOUNT_ATTR_* bits
 // besides nosuid.
 //
-// ErrNotMapped: an owner is outside of the range.
+// A node "ptmx" is left out: the link leads to that of the container's own
+// devpts. A node that is there twice is made once.
+//
+// ErrNotMapped: an owner is outside of the range. ErrMountPoint: a node has an
+// unusable path or type, or two nodes have the same path.
 func (s *Stage) Dev(nodes []Node, attr int) (*os.File, error) {
 	tree, err := s.newTmpfs(unix.MOUNT_ATTR_NOSUID|attr, "mode", "755", "size", "65536k")
 	if err != nil {
@@ -68,8 +73,15 @@ func (s *Stage) fillDev(dev *os.File, nodes []Node) error {
 			return err
 		}
 	}
-	for _, n := range nodes {
-		if err := s.makeNode(dev, n); err != nil {
+	for i, n := range nodes {
+		if n.Path == "ptmx" {
+			continue // the link leads to the container's own
+		}
+		err := s.makeNode(dev, n)
+		if errors.Is(err, fs.ErrExist) && slices.Contains(nodes[:i], n) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -79,6 +91,11 @@ func (s *Stage) fillDev(dev *os.File, nodes []Node) error {
 func (s *Stage) makeNode(dev *os.File, n Node) error {
 	if !fs.ValidPath(n.Path) || n.Path == "." {
 		return fmt.Errorf("%w: device %q is not a path below /dev", ErrMountPoint, n.Path)
+	}
+	switch n.Mode & unix.S_IFMT {
+	case unix.S_IFCHR, unix.S_IFBLK, unix.S_IFIFO:
+	default:
+		return fmt.Errorf("%w: %s is neither a device nor a FIFO", ErrMountPoint, n.Path)
 	}
 	uid, err := s.Range.HostID(n.UID)
 	if err != nil {
@@ -93,16 +110,22 @@ func (s *Stage) makeNode(dev *os.File, n Node) error {
 	}
 	err = linux.Mknod(dev, n.Path, n.Mode, unix.Mkdev(n.Major, n.Minor))
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: device %s is there twice", ErrMountPoint, n.Path)
+		return fmt.Errorf("%w: %w", ErrMountPoint, err)
 	}
-	if err != nil || n.UID == 0 && n.GID == 0 {
+	if err != nil {
 		return err
 	}
-	return linux.Chown(dev, n.Path, uid, gid)
+	if n.UID == 0 && n.GID == 0 {
+		return nil
+	}
+	err = linux.Chown(dev, n.Path, uid, gid)
+	if err == nil && n.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 {
+		err = linux.Chmod(dev, n.Path, n.Mode&0o7777) // chown took them away
+	}
+	return err
 }
 
-// makeParents makes the directory dir below dev and those on the way. There
-// are no symbolic links to directories in dev but ours.
+// makeParents makes the directory dir below dev and those on the way.
 func makeParents(dev *os.File, dir string) error {
 	if dir == "." {
 		return nil
@@ -111,8 +134,19 @@ func makeParents(dev *os.File, dir string) error {
 		if c != '/' {
 			continue
 		}
-		if err := linux.Mkdir(dev, dir[:i], 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := linux.Mkdir(dev, dir[:i], 0o755)
+		if !errors.Is(err, fs.ErrExist) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		st, err := linux.StatAt(dev, dir[:i])
+		if err != nil {
 			return err
+		}
+		if !st.IsDir() {
+			return fmt.Errorf("%w: /dev/%s is not a directory", ErrMountPoint, dir[:i])
 		}
 	}
 	return nil

@@ -12,10 +12,14 @@ import (
 
 func TestMain(m *testing.M) {
 	linuxtest.Main(m, map[string]func([]string) error{
-		"owners":  childOwners,
-		"work":    childWork,
 		"attack":  childAttack,
+		"claim":   childClaim,
 		"devices": childDevices,
+		"make":    childMake,
+		"owners":  childOwners,
+		"suid":    childSetID,
+		"whoami":  childWhoAmI,
+		"work":    childWork,
 	})
 }
 
@@ -69,3 +73,5 @@ func wantOwner(t testing.TB, path, want string) {
 		t.Errorf("%s: owner %s, %v; want %s", path, got, err, want)
 	}
 }
+
+func fdName(f *os.File) string { return strconv.Itoa(int(f.Fd())) }

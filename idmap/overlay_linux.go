@@ -52,7 +52,7 @@ func (s *Stage) overlay(m rootfsMount, mapping overlayMapping) (*os.File, error)
 		// directory with them: host root is not in the mapping.
 		return s.AsRoot(do)
 	}
-	if l.shared && detachedLayers() {
+	if l.shared && !s.attach && detachedLayers() {
 		err := linux.ChangeDir(l.trees[0])
 		if err == nil {
 			err = mount(m.Target)
@@ -98,16 +98,12 @@ func (s *Stage) cloneLayers(o overlayLayers, mapping overlayMapping) (clonedLaye
 		}
 	}
 	var l clonedLayers
-	add := func(dir string, mapped bool) error {
-		tree, err := s.cloneDir(dir, mapped)
-		if err != nil {
-			return err
-		}
-		l.trees = append(l.trees, tree)
-		return nil
-	}
 	for i, layer := range o.lowers {
-		if err := add(layer.path, mapping.lowers); err != nil {
+		dir, err := openDir(layer.path)
+		if err == nil {
+			err = l.add(s, dir, mapping.lowers)
+		}
+		if err != nil {
 			return l, err
 		}
 		l.names = append(l.names, strconv.Itoa(i))
@@ -115,19 +111,35 @@ func (s *Stage) cloneLayers(o overlayLayers, mapping overlayMapping) (clonedLaye
 	if o.upper == "" {
 		return l, nil
 	}
-	// Upper and work must be reached through one mount.
-	dir := commonDir([]string{o.upper, o.work})
-	if err := add(dir, mapping.upper); err != nil {
+	dir, err := openDir(commonDir([]string{o.upper, o.work}))
+	if err != nil {
 		return l, err
 	}
-	for i, sub := range []string{o.upper, o.work} {
-		rel, _ := filepath.Rel(dir, sub)
-		if err := linux.CheckBelow(l.trees[len(l.trees)-1], rel); err != nil {
-			return l, fmt.Errorf("%s: %w", []string{"upperdir", "workdir"}[i], err)
+	for _, sub := range []string{o.upper, o.work} {
+		rel, _ := filepath.Rel(dir.Name(), sub)
+		if err := linux.CheckBelow(dir, rel); err != nil {
+			dir.Close()
+			return l, fmt.Errorf("upperdir and workdir must be reached through one mount, without links: %w", err)
 		}
 		l.names = append(l.names, strconv.Itoa(len(o.lowers))+"/"+rel)
 	}
-	return l, nil
+	err = l.add(s, dir, mapping.upper)
+	return l, err
+}
+
+// add clones the mount of dir, without those below, and closes dir.
+func (l *clonedLayers) add(s *Stage, dir *os.File, mapped bool) error {
+	defer dir.Close()
+	tree, err := s.Volume(&Source{File: dir, Path: dir.Name()}, VolumeAttr{Unmapped: !mapped})
+	if err != nil {
+		return err
+	}
+	l.trees = append(l.trees, tree)
+	return nil
+}
+
+func openDir(path string) (*os.File, error) {
+	return linux.OpenAt(nil, path, unix.O_PATH|unix.O_DIRECTORY, 0)
 }
 
 // cloneShared clones the directory that all layers have in common, if they lie
@@ -143,41 +155,23 @@ func (s *Stage) cloneShared(dirs []string, mapped bool) (clonedLayers, error) {
 		}
 		l.names[i] = rel
 	}
-	base, err := linux.OpenAt(nil, common, unix.O_PATH|unix.O_DIRECTORY, 0)
+	base, err := openDir(common)
 	if err != nil {
 		return clonedLayers{}, err
 	}
-	defer base.Close()
 	for _, name := range l.names {
 		err := linux.CheckBelow(base, name)
+		if err == nil {
+			continue
+		}
+		base.Close()
 		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EXDEV) {
-			return clonedLayers{}, nil
+			err = nil // they must be cloned one by one
 		}
-		if err != nil {
-			return clonedLayers{}, err
-		}
-	}
-	tree, err := s.cloneFile(base, mapped)
-	if err != nil {
 		return clonedLayers{}, err
 	}
-	l.trees = []*os.File{tree}
-	return l, nil
-}
-
-// cloneDir clones the mount at the directory path, without the mounts below.
-func (s *Stage) cloneDir(path string, mapped bool) (*os.File, error) {
-	dir, err := linux.OpenAt(nil, path, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return s.cloneFile(dir, mapped)
-}
-
-func (s *Stage) cloneFile(f *os.File, mapped bool) (*os.File, error) {
-	src := &Source{File: f, Path: f.Name()}
-	return s.Volume(src, VolumeAttr{Unmapped: !mapped})
+	err = l.add(s, base, mapped)
+	return l, err
 }
 
 // scaffold mounts an overlay whose layers must be attached to be found: a tmpfs
@@ -185,7 +179,7 @@ func (s *Stage) cloneFile(f *os.File, mapped bool) (*os.File, error) {
 // the overlay takes its place. The tmpfs is detached with all it holds by one
 // system call.
 func (s *Stage) scaffold(target string, l clonedLayers, mount func(target string) error) (*os.File, error) {
-	base, err := linux.OpenAt(nil, target, unix.O_PATH|unix.O_DIRECTORY, 0)
+	base, err := openDir(target)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package idmap
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,12 +18,12 @@ func layers(t testing.TB, dir string, n int) Mount {
 	t.Helper()
 	var lowers []string
 	for i := range n {
-		lower := filepath.Join(dir, "snapshots", itoa(i), "fs")
+		lower := filepath.Join(dir, "snapshots", strconv.Itoa(i), "fs")
 		must(t, os.MkdirAll(lower, 0o755))
 		lowers = append([]string{lower}, lowers...)
 	}
 	fillImage(t, lowers[len(lowers)-1])
-	top := filepath.Join(dir, "snapshots", itoa(n))
+	top := filepath.Join(dir, "snapshots", strconv.Itoa(n))
 	must(t, os.MkdirAll(top+"/fs", 0o755))
 	must(t, os.MkdirAll(top+"/work", 0o711))
 	return Mount{Type: "overlay", Source: "overlay", Options: []string{
@@ -57,15 +58,6 @@ func fillImage(t testing.TB, dir string) {
 		must(t, os.Lchown(p, f.uid, f.gid))
 		must(t, unix.Chmod(p, f.mode))
 	}
-}
-
-func itoa(n int) string { return string(appendInt(nil, n)) }
-
-func appendInt(b []byte, n int) []byte {
-	if n >= 10 {
-		b = appendInt(b, n/10)
-	}
-	return append(b, byte('0'+n%10))
 }
 
 func mountRootfs(t testing.TB, r Range, rootfs Rootfs) (strategy string) {

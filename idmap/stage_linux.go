@@ -28,6 +28,7 @@ type Stage struct {
 	onHost bool
 	asRoot bool
 	keep   bool // capabilities are kept
+	attach bool // layers are attached even where the kernel need not have it
 }
 
 // RunStage calls fn on a thread of its own, which is destroyed afterwards; the

@@ -36,6 +36,7 @@ type Device struct {
 	// Type is "c" or "b".
 	Type string `json:"type"`
 
+	// Major and Minor are the numbers of the device, as mknod(2) wants them.
 	Major int64 `json:"major"`
 	Minor int64 `json:"minor"`
 

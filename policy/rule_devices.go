@@ -55,7 +55,7 @@ func checkDevices(r *request, d *Decision) *Violation {
 }
 
 func notAllowed(field, name string, dev id) *Violation {
-	return denied(field, "the device %q (%s %d:%d) cannot be given to a container: it is none of the standard devices, and no device of this host that [devices] allow lists",
+	return denied(field, "the device %q (%s %d:%d) cannot be given to a container: it is no standard device, and no device of this host that devices.allow matches has these numbers",
 		name, dev.kind, dev.major, dev.minor)
 }
 

@@ -32,11 +32,18 @@ func checkMapping(r *request, d *Decision) *Violation {
 	return nil
 }
 
+// maxExtents is how many lines /proc/PID/uid_map takes since Linux 4.15,
+// user_namespaces(7).
+const maxExtents = 340
+
 // oneExtent gives the single contiguous extent that the mapping is, or says
 // why it cannot be honoured.
 func oneExtent(field string, extents []specs.LinuxIDMapping) (specs.LinuxIDMapping, *Violation) {
-	if len(extents) == 0 {
+	switch {
+	case len(extents) == 0:
 		return specs.LinuxIDMapping{}, malformed(field, "only one of users and groups is mapped")
+	case len(extents) > maxExtents:
+		return specs.LinuxIDMapping{}, malformed(field, "the mapping has %d extents, and the kernel takes %d", len(extents), maxExtents)
 	}
 	for i, m := range extents {
 		switch {

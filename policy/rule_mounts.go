@@ -101,6 +101,9 @@ func sameMapping(field string, extents []specs.LinuxIDMapping, want *specs.Linux
 	if want == nil {
 		return denied(field, "the mount has a mapping of its own, but the container has none that it could be compared with")
 	}
+	if len(extents) > maxExtents {
+		return malformed(field, "the mapping has %d extents, and the kernel takes %d", len(extents), maxExtents)
+	}
 	if v := twice(field, extents); v != nil {
 		return v
 	}

@@ -72,7 +72,7 @@ fi
 
 {
 	echo 'Missing:'
-	printf '%s\n' "$rows" | awk -F'|' '{ printf "  %s: %s\n", $2, $3 }'
+	printf '%s\n' "$rows" | awk -F'|' '{ sub(/^command -v /, "", $2); gsub(/_/, " ", $2); printf "  %s: %s\n", $2, $3 }'
 	echo 'Install, as root:'
 	echo "  Debian, Ubuntu   apt-get install $(column 4)"
 	echo "  Fedora, RHEL     dnf install $(column 5)"

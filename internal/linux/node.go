@@ -39,3 +39,9 @@ func Chown(dir *os.File, path string, uid, gid uint32) error {
 func Lock(f *os.File) error {
 	return at("flock", f, "", func(fd int) error { return unix.Flock(fd, unix.LOCK_EX) })
 }
+
+// Chmod sets the permission bits of path below dir, following a last symbolic
+// link. fchmodat(2).
+func Chmod(dir *os.File, path string, mode uint32) error {
+	return at("fchmodat", dir, path, func(fd int) error { return unix.Fchmodat(fd, path, mode, 0) })
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"math"
+	"testing"
+)
+
+func TestShow(t *testing.T) {
+	for _, tt := range []struct {
+		unit  unit
+		value float64
+		want  string
+	}{
+		{nanoseconds, 0, "0.00 ns"},
+		{nanoseconds, 41.23, "41.2 ns"},
+		{nanoseconds, 999.4, "999 ns"},
+		{nanoseconds, 999.6, "1.00 µs"},
+		{nanoseconds, 9.996e3, "10.0 µs"},
+		{nanoseconds, 98_765_432, "98.8 ms"},
+		{nanoseconds, 99_960_000, "100 ms"},
+		{nanoseconds, 1_234_567_890, "1.23 s"},
+		{nanoseconds, 4e12, "4000 s"},
+		{kibibytes, 512, "512 KiB"},
+		{kibibytes, 12 * 1024, "12.0 MiB"},
+		{nanoseconds, math.NaN(), "–"},
+	} {
+		if got := tt.unit.show(tt.value); got != tt.want {
+			t.Errorf("%v %s is shown as %q, want %q", tt.value, tt.unit, got, tt.want)
+		}
+	}
+}
+
+func TestTarget(t *testing.T) {
+	for _, tt := range []struct {
+		target  target
+		ratio   float64
+		shown   string
+		verdict string
+	}{
+		{target{}, 7, "", ""},
+		{atMost(1.1), 0.2, "≤ 1.10", "ok"},
+		{atMost(1.1), 1.104, "≤ 1.10", "ok"},
+		{atMost(1.1), 1.106, "≤ 1.10", "—"},
+		{between(0.97, 1.03), 0.966, "0.97–1.03", "ok"},
+		{between(0.97, 1.03), 0.964, "0.97–1.03", "—"},
+		{between(0.97, 1.03), 1.036, "0.97–1.03", "—"},
+		{atMost(1.1), math.NaN(), "≤ 1.10", "—"},
+	} {
+		if got := tt.target.String(); got != tt.shown {
+			t.Errorf("target is shown as %q, want %q", got, tt.shown)
+		}
+		if got := tt.target.verdict(tt.ratio); got != tt.verdict {
+			t.Errorf("%v against %s: %q, want %q", tt.ratio, tt.target, got, tt.verdict)
+		}
+	}
+}
+
+func TestGroups(t *testing.T) {
+	seen := map[string]bool{}
+	for _, g := range groups {
+		for _, r := range g.Rows {
+			if seen[r.Name] {
+				t.Errorf("two rows are called %s", r.Name)
+			}
+			seen[r.Name] = true
+			if r.Legend == "" {
+				t.Errorf("row %s has no legend", r.Name)
+			}
+		}
+	}
+}

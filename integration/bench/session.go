@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/cio"
+	"github.com/eci-runtime/eci/integration/testbed"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// session is a container in which the workload waits for orders.
+type session struct {
+	bed       *testbed.Daemon
+	container client.Container
+	task      client.Task
+	orders    *io.PipeWriter
+	answers   chan string // closed when the workload's output ends
+}
+
+// newSession starts the workload under a runtime, with a volume, and with what it
+// needs to mount: CAP_SYS_ADMIN, and nothing mounted over /proc, since the kernel
+// lets a user namespace mount only as much of procfs as it sees. No seccomp
+// profile is set.
+func newSession(ctx context.Context, bed *testbed.Daemon, runtime, volume string) (*session, error) {
+	s := &session{bed: bed, answers: make(chan string)}
+	var err error
+	s.container, err = bed.Define(ctx, testbed.Container{
+		Runtime: runtime,
+		Image:   imageName,
+		Args:    []string{"/workload"},
+		Mounts:  []specs.Mount{testbed.Bind(volume, "/volume")},
+		CapAdd:  []string{"CAP_SYS_ADMIN"},
+		Spec:    func(s *specs.Spec) { s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(bed.Context(ctx)); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *session) start(ctx context.Context) error {
+	stdin, orders := io.Pipe()
+	output, stdout := io.Pipe()
+	s.orders = orders
+	streams := cio.WithStreams(stdin, stdout, stdout)
+	var err error
+	s.task, err = s.container.NewTask(ctx, cio.NewCreator(streams, cio.WithFIFODir(filepath.Join(s.bed.Dir, "fifo"))))
+	if err != nil {
+		return err
+	}
+	exited, err := s.task.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	go func() {
+		<-exited
+		_ = stdout.Close()
+	}()
+	go func() {
+		defer close(s.answers)
+		for lines := bufio.NewScanner(output); lines.Scan(); {
+			s.answers <- lines.Text()
+		}
+	}()
+	return s.task.Start(ctx)
+}
+
+// do has the workload do an operation n times.
+func (s *session) do(ctx context.Context, operation string, n int) (time.Duration, error) {
+	if _, err := fmt.Fprintf(s.orders, "%s %d\n", operation, n); err != nil {
+		return 0, err
+	}
+	select {
+	case line, ok := <-s.answers:
+		if !ok {
+			return 0, errors.New("the workload has ended")
+		}
+		return parseAnswer(line)
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(time.Minute):
+		return 0, fmt.Errorf("%s: no answer for a minute", operation)
+	}
+}
+
+// parseAnswer reads a line of the workload.
+func parseAnswer(line string) (time.Duration, error) {
+	word, rest, _ := strings.Cut(line, " ")
+	if word != "ok" {
+		return 0, errors.New(strings.TrimPrefix(line, "error "))
+	}
+	ns, err := strconv.ParseInt(rest, 10, 64)
+	return time.Duration(ns), err
+}
+
+// close kills the workload and removes its container.
+func (s *session) close() error {
+	ctx := s.bed.Context(context.Background())
+	var errs []error
+	if s.orders != nil {
+		errs = append(errs, s.orders.Close())
+	}
+	if s.task != nil {
+		_, err := s.task.Delete(ctx, client.WithProcessKill)
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, s.container.Delete(ctx, client.WithSnapshotCleanup))...)
+}

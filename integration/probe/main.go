@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/integration/probe/attempt"
+)
+
+// commands are the subcommands. What they return is printed as JSON.
+var commands = map[string]func(args []string) (any, error){
+	"attack-ro":       attackReadOnly,      // path [rounds of the race]
+	"attack-ro-inner": attackReadOnlyInner, // path prefix
+	"attack-32":       attack32,            // path prefix
+	"caps":            capabilities,        //
+	"cgroup":          cgroups,             //
+	"clock":           clock,               //
+	"devs":            devices,             //
+	"id":              identity,            //
+	"mount":           mounts,              // type…
+	"privileged":      privileged,          // number of a disk as major:minor, volume
+	"stat":            statPaths,           // path…
+	"tty":             terminal,            //
+	"write":           write,               // path text
+}
+
+func main() {
+	// The mount namespace and the credentials belong to the thread.
+	runtime.LockOSThread()
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: probe", strings.Join(slices.Sorted(keys(commands)), "|"))
+		os.Exit(2)
+	}
+	report, err := commands[os.Args[1]](os.Args[2:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", " ")
+	if err := out.Encode(report); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func keys(m map[string]func([]string) (any, error)) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// errno is the symbolic name of the system error in err, "" for none.
+func errno(err error) string {
+	var number unix.Errno
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &number):
+		return unix.ErrnoName(number)
+	}
+	return err.Error()
+}
+
+// try is an attempt whose effect is that its one call succeeds.
+func try(name string, err error) attempt.Attempt {
+	return attempt.Attempt{Name: name, Errno: errno(err), Effect: err == nil}
+}
+
+func write(args []string) (any, error) {
+	if len(args) != 2 {
+		return nil, errors.New("write needs a path and a text")
+	}
+	return try("write "+args[0], os.WriteFile(args[0], []byte(args[1]), 0o644)), nil
+}

@@ -1,0 +1,422 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	eventtypes "github.com/containerd/containerd/api/events"
+	"github.com/containerd/containerd/api/types/runc/options"
+	runtimeoptions "github.com/containerd/containerd/api/types/runtimeoptions/v1"
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/events"
+	"github.com/containerd/typeurl/v2"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+
+	"github.com/eci-runtime/eci/integration/testbed"
+)
+
+func TestTask_Exec(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{})
+	for _, c := range []struct {
+		name  string
+		stdin string
+		edit  func(*specs.Process)
+		want  testbed.Result
+	}{
+		{"root", "", func(p *specs.Process) { p.Args = []string{"id"} }, testbed.Result{Stdout: "uid=0(root) gid=0(root) groups=0(root)\n"}},
+		{
+			"user with groups", "",
+			func(p *specs.Process) {
+				p.Args, p.User = []string{"id"}, specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{10, 65535}}
+			},
+			testbed.Result{Stdout: "uid=1000(user) gid=1000(user) groups=10(wheel),1000(user),65535(last)\n"},
+		},
+		{"output of a user", "", func(p *specs.Process) {
+			p.Args, p.User = []string{"sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr; exit 3"}, specs.User{UID: 1000, GID: 1000}
+		}, testbed.Result{Code: 3, Stdout: "out\n", Stderr: "err\n"}},
+		{"terminal", "", func(p *specs.Process) { p.Args, p.Terminal = []string{"tty"}, true }, testbed.Result{Stdout: "/dev/pts/0\r\n"}},
+		{"terminal of a user", "", func(p *specs.Process) {
+			p.Args, p.Terminal, p.User = []string{"sh", "-c", "tty >/dev/tty; tty </dev/tty"}, true, specs.User{UID: 1000, GID: 1000}
+		}, testbed.Result{Stdout: "/dev/pts/0\r\n/dev/tty\r\n"}},
+		{"input", "typed\n", func(p *specs.Process) { p.Args = []string{"head", "-n", "1"} }, testbed.Result{Stdout: "typed\n"}},
+		{"directory and environment", "", func(p *specs.Process) {
+			p.Args, p.Cwd, p.Env = []string{"/bin/sh", "-c", "pwd; echo $X"}, "/target", []string{"X=1"}
+		}, testbed.Result{Stdout: "/target\n1\n"}},
+		{"capabilities", "", func(p *specs.Process) {
+			p.Args, p.Capabilities = []string{"grep", "CapEff", "/proc/self/status"}, &specs.LinuxCapabilities{}
+		}, testbed.Result{Stdout: "CapEff:\t0000000000000000\n"}},
+		{"signal", "", func(p *specs.Process) { p.Args = []string{"sh", "-c", "kill -KILL $$"} }, testbed.Result{Code: 137}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got testbed.Result
+			var err error
+			if c.stdin == "" {
+				got, err = task.ExecSpec(deadline(t), nil, c.edit)
+			} else {
+				got, err = task.ExecSpec(deadline(t), strings.NewReader(c.stdin), c.edit)
+			}
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+		})
+	}
+}
+
+// An exec is inside all that the container is in.
+func TestTask_ExecIsInside(t *testing.T) {
+	type report struct {
+		UIDMap     string `json:"uid_map"`
+		CapEff     string
+		Namespaces map[string]string
+	}
+	d := bed(t)
+	task := start(t, d, testbed.Container{Args: []string{"sh", "-c", "/probe id; sleep 100000"}})
+	out, err := task.Await(deadline(t), "}\n}\n")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	first, later := decode[report](t, out), decode[report](t, exec(t, task, "/probe", "id"))
+	if fmt.Sprint(first) != fmt.Sprint(later) {
+		t.Errorf("the first process has\n%+v\nan exec\n%+v", first, later)
+	}
+}
+
+func TestTask_BadExecIsRefused(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{})
+	for _, c := range []struct {
+		name string
+		edit func(*specs.Process)
+		want string
+	}{
+		{"no program", func(p *specs.Process) { p.Args = nil }, "process.args"},
+		{"user outside of the range", func(p *specs.Process) { p.User.UID = 70000 }, "process.user.uid"},
+		{"group outside of the range", func(p *specs.Process) { p.User.AdditionalGids = []uint32{1 << 20} }, "process.user.additionalGids[0]"},
+		{"missing program", func(p *specs.Process) { p.Args = []string{"nosuch"} }, "nosuch"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := task.ExecSpec(deadline(t), nil, func(p *specs.Process) { p.Args = []string{"true"}; c.edit(p) })
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %s", err, c.want)
+			}
+		})
+	}
+	exec(t, task, "true")
+}
+
+func TestTask_PauseAndResume(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{})
+	ctx := d.Context(deadline(t))
+	for _, step := range []struct {
+		do   func(context.Context) error
+		want client.ProcessStatus
+	}{{task.Task.Pause, client.Paused}, {task.Task.Resume, client.Running}} {
+		if err := step.do(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if status, err := task.Task.Status(ctx); err != nil || status.Status != step.want {
+			t.Errorf("status %v, %v; want %v", status.Status, err, step.want)
+		}
+	}
+	exec(t, task, "true")
+	if err := task.Task.Pause(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// A paused container can be deleted.
+	if err := task.Delete(deadline(t)); err != nil {
+		t.Error(err)
+	}
+	checkClean(t, d)
+}
+
+func TestTask_Kill(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{Args: []string{"sh", "-c", "trap 'echo got usr1' USR1; trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done"}})
+	for _, step := range []struct {
+		signal syscall.Signal
+		await  string
+	}{{0, "ready"}, {syscall.SIGUSR1, "got usr1"}} {
+		if step.signal != 0 {
+			if err := task.Kill(deadline(t), step.signal); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := task.Await(deadline(t), step.await); err != nil {
+			t.Fatalf("%v: %q", err, out)
+		}
+	}
+	if err := task.Kill(deadline(t), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := task.Wait(deadline(t)); err != nil || result.Code != 5 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// limitFile returns the value of a container's limit, by its v1 or v2 name.
+func limitFile(t *testing.T, d *testbed.Daemon, id string, names ...string) string {
+	t.Helper()
+	for _, dir := range testbed.CgroupDirs(d.Cgroup() + "/" + id) {
+		for _, name := range names {
+			if data, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
+				return strings.TrimSpace(string(data))
+			}
+		}
+	}
+	t.Fatalf("no %v for %s", names, id)
+	return ""
+}
+
+func TestTask_LimitsAndUpdate(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{Spec: func(s *specs.Spec) {
+		s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: ptr(int64(64 << 20))}
+		s.Linux.Resources.Pids = &specs.LinuxPids{Limit: ptr(int64(50))}
+	}})
+	check := func(memory, pids string) {
+		t.Helper()
+		wantText(t, "memory limit", limitFile(t, d, task.ID, "memory.max", "memory.limit_in_bytes"), memory)
+		wantText(t, "process limit", limitFile(t, d, task.ID, "pids.max"), pids)
+	}
+	check(fmt.Sprint(64<<20), "50")
+	err := task.Task.Update(d.Context(deadline(t)), client.WithResources(&specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: ptr(int64(96 << 20))}, Pids: &specs.LinuxPids{Limit: ptr(int64(70))},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(fmt.Sprint(96<<20), "70")
+}
+
+func TestTask_Metrics(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{})
+	metric, err := task.Task.Metrics(d.Context(deadline(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(metric.Data.GetTypeUrl(), "io.containerd.cgroups.v") || len(metric.Data.GetValue()) == 0 {
+		t.Errorf("metrics: %v", metric)
+	}
+	pids, err := task.Task.Pids(d.Context(deadline(t)))
+	if err != nil || len(pids) != 1 || int(pids[0].Pid) != task.Pid() {
+		t.Errorf("processes: %v, %v", pids, err)
+	}
+}
+
+// collect returns the topics of a container's events, in order, until last.
+func collect(t *testing.T, d *testbed.Daemon, id, last string, do func()) []string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(d.Context(deadline(t)))
+	defer cancel()
+	envelopes, errs := d.Client().Subscribe(ctx, `topic~="/tasks/"`)
+	do()
+	var topics []string
+	for {
+		select {
+		case e := <-envelopes:
+			if containerOf(t, e) != id {
+				continue
+			}
+			topics = append(topics, e.Topic)
+			if e.Topic == last {
+				return topics
+			}
+		case err := <-errs:
+			t.Fatalf("events after %v: %v", topics, err)
+		}
+	}
+}
+
+func containerOf(t *testing.T, e *events.Envelope) string {
+	t.Helper()
+	event, err := typeurl.UnmarshalAny(e.Event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, ok := event.(*eventtypes.TaskExit); ok && exit.ID != exit.ContainerID {
+		return exit.ContainerID
+	}
+	if c, ok := event.(interface{ GetContainerID() string }); ok {
+		return c.GetContainerID()
+	}
+	return ""
+}
+
+func TestTask_Events(t *testing.T) {
+	d := bed(t)
+	id := d.UniqueID("events")
+	topics := collect(t, d, id, "/tasks/delete", func() {
+		task, err := d.Start(deadline(t), withRuntime(testbed.Container{ID: id, Args: []string{"sleep", "100000"}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec(t, task, "true")
+		for _, do := range []func(context.Context) error{task.Task.Pause, task.Task.Resume} {
+			if err := do(d.Context(deadline(t))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := task.Delete(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	want := "/tasks/create /tasks/start /tasks/exec-added /tasks/exec-started /tasks/exit /tasks/paused /tasks/resumed /tasks/exit /tasks/delete"
+	wantText(t, "events", strings.Join(topics, " "), want)
+}
+
+func TestTask_OOMEvent(t *testing.T) {
+	d := bed(t)
+	id := d.UniqueID("oom")
+	collect(t, d, id, "/tasks/oom", func() {
+		result := runAny(t, d, testbed.Container{ID: id, Args: []string{"tail", "/dev/zero"}, Spec: func(s *specs.Spec) {
+			s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: ptr(int64(16 << 20)), Swap: ptr(int64(16 << 20))}
+		}})
+		if result.Code != 137 {
+			t.Errorf("a process without memory ended with status %d", result.Code)
+		}
+	})
+}
+
+// A cgroup that is mounted belongs to the container, its limits do not.
+func TestTask_CgroupIsDelegated(t *testing.T) {
+	d := bed(t)
+	for _, mode := range []string{"rw", "ro"} {
+		t.Run(mode, func(t *testing.T) {
+			report := attempts(t, run(t, d, testbed.Container{
+				Args:   []string{"/probe", "cgroup"},
+				Mounts: []specs.Mount{{Type: "cgroup", Source: "cgroup", Destination: "/sys/fs/cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", mode}}},
+				Spec:   func(s *specs.Spec) { s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: ptr(int64(256 << 20))} },
+			}))
+			delegated, limits := 0, 0
+			for _, a := range report {
+				switch kind, _, _ := strings.Cut(a.Name, "/"); {
+				case kind == "delegate":
+					delegated++
+					if !a.Effect {
+						t.Errorf("%s: %s", a.Name, a.Errno)
+					}
+				case a.Effect:
+					t.Errorf("%s could be written", a.Name)
+				default:
+					limits++
+				}
+			}
+			if delegated == 0 || limits == 0 {
+				t.Errorf("%d hierarchies and %d limits were tried", delegated, limits)
+			}
+			checkClean(t, d)
+		})
+	}
+}
+
+// TestTask_Options takes every form of options that clients send.
+func TestTask_Options(t *testing.T) {
+	d := bed(t)
+	for _, c := range []struct {
+		name string
+		c    testbed.Container
+	}{
+		{"none", testbed.Container{NoOptions: true}},
+		{"empty", testbed.Container{Options: &options.Options{}}},
+		{"runc's", testbed.Container{Options: &options.Options{Root: d.RuncRoot(), NoNewKeyring: true}}},
+		{"runc's with the configured binary", testbed.Container{Options: &options.Options{Root: d.RuncRoot(), BinaryName: d.Programs.Runc}}},
+		{"CRI's and dockerd's", testbed.Container{Options: &runtimeoptions.Options{
+			TypeUrl: "containerd.runc.v1.Options", ConfigBody: fmt.Appendf(nil, "Root = %q\nNoNewKeyring = true\n", d.RuncRoot()),
+		}}},
+		{"CRI's, empty", testbed.Container{Options: &runtimeoptions.Options{}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			task := start(t, d, c.c)
+			exec(t, task, "true")
+			if err := task.Delete(deadline(t)); err != nil {
+				t.Error(err)
+			}
+			checkClean(t, d)
+		})
+	}
+}
+
+// -info is how containerd and the kubelet learn that user namespaces work.
+func TestTask_Info(t *testing.T) {
+	d := bed(t)
+	for _, opts := range []any{nil, &runtimeoptions.Options{}, &options.Options{}} {
+		t.Run(fmt.Sprintf("%T", opts), func(t *testing.T) {
+			info, err := d.Client().RuntimeInfo(d.Context(deadline(t)), testbed.Eci, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var found features.Features
+			data, err := json.Marshal(info.Features)
+			if err == nil {
+				err = json.Unmarshal(data, &found)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			mapped := found.Linux.MountExtensions != nil && found.Linux.MountExtensions.IDMap != nil && *found.Linux.MountExtensions.IDMap.Enabled
+			if info.Name != testbed.Eci || !mapped || !strings.Contains(fmt.Sprint(found.Linux.Namespaces), "user") {
+				t.Errorf("%s announces %s", info.Name, data)
+			}
+		})
+	}
+}
+
+// Containers that clients put into one group share a shim, and nothing else.
+func TestTask_GroupSharesAShim(t *testing.T) {
+	d := bed(t)
+	group := func(s *specs.Spec) { s.Annotations = map[string]string{"io.containerd.runc.v2.group": "together"} }
+	first := start(t, d, testbed.Container{Spec: group})
+	second := start(t, d, testbed.Container{Spec: group})
+	if shims, err := d.Shims(""); err != nil || len(shims) != 1 {
+		t.Errorf("shims: %v, %v", shims, err)
+	}
+	if mapping(t, first) == mapping(t, second) {
+		t.Error("both containers have the same range")
+	}
+	if err := first.Delete(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, second, "true")
+	third := start(t, d, testbed.Container{Spec: group})
+	exec(t, third, "true")
+	for _, task := range []*testbed.Task{second, third} {
+		if err := task.Delete(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkClean(t, d)
+}
+
+func TestTask_CheckpointIsRefused(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{})
+	_, err := task.Task.Checkpoint(d.Context(deadline(t)))
+	if err == nil || !strings.Contains(err.Error(), "checkpoint") {
+		t.Errorf("checkpoint: %v", err)
+	}
+	exec(t, task, "true")
+}
+
+// A task that ended by itself can be deleted much later, and its status is kept.
+func TestTask_StatusIsKept(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{Args: []string{"sh", "-c", "exit 9"}})
+	if _, err := task.Wait(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	status, err := task.Task.Status(d.Context(deadline(t)))
+	if err != nil || status.Status != client.Stopped || status.ExitStatus != 9 || time.Since(status.ExitTime) > patience {
+		t.Errorf("%+v, %v", status, err)
+	}
+}
