@@ -151,10 +151,12 @@ check-lint: $(BIN)/staticcheck
 	@echo '  check  staticcheck'
 	$(Q)$(BIN)/staticcheck ./...
 
+# Those below tools/ are complete when they build; tidying them would download the
+# tests of all that containerd depends on.
 .PHONY: check-modules
 check-modules:
-	@echo '  check  modules are tidy'
-	$(Q)for d in . tools tools/*/; do $(GO) -C "$$d" mod tidy -diff || { echo "not tidy: (cd $$d && go mod tidy)" >&2; exit 1; }; done
+	@echo '  check  go.mod is tidy'
+	$(Q)$(GO) mod tidy -diff || { echo 'not tidy: go mod tidy' >&2; exit 1; }
 
 .PHONY: check-scripts
 check-scripts:

@@ -70,7 +70,7 @@ func sources(t *testing.T) []source {
 
 // product tells whether a file is part of what users run.
 func (s source) product() bool {
-	return !s.test && !within(s.dir, "integration")
+	return !s.test && !within(s.dir, "integration") && s.dir != "internal/linux/linuxtest"
 }
 
 // eachFile walks the files of the checkout that git would track.

@@ -63,13 +63,14 @@ func (p Pool) Claim(owner string) (Range, error) {
 		}
 		free, ok := p.lowest(slices.Concat(taken, reserved))
 		if !ok {
-			if _, err := p.sweep(d, taken); err != nil {
+			swept, err := p.sweep(d, taken)
+			if err != nil {
 				return err
 			}
-			if taken, err = d.ranges(); err != nil {
-				return err
-			}
-			if free, ok = p.lowest(append(taken, reserved...)); !ok {
+			taken = slices.DeleteFunc(taken, func(r Range) bool {
+				return slices.ContainsFunc(swept, func(c Claim) bool { return c.Range == r })
+			})
+			if free, ok = p.lowest(slices.Concat(taken, reserved)); !ok {
 				return fmt.Errorf("%w: %d of %d IDs from %d to %d are claimed in %s", ErrPoolExhausted, len(taken), p.Size, p.First, p.Last, p.Dir)
 			}
 		}
@@ -81,7 +82,8 @@ func (p Pool) Claim(owner string) (Range, error) {
 
 // ClaimRange gives owner the range r, which the caller brings; it need not lie
 // between First and Last, and may be reserved (a kubelet's ranges are).
-// ErrRangeTaken if it overlaps a claimed one.
+// ErrRangeTaken if it overlaps a claimed one, unless that is r itself and owner
+// has it already.
 func (p Pool) ClaimRange(owner string, r Range) error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -95,6 +97,11 @@ func (p Pool) ClaimRange(owner string, r Range) error {
 			return err
 		}
 		overlap := slices.DeleteFunc(taken, func(t Range) bool { return !t.Overlaps(r) })
+		if slices.Equal(overlap, []Range{r}) {
+			if got, err := d.owner(r); err == nil && got == owner {
+				return nil
+			}
+		}
 		swept, err := p.sweep(d, overlap)
 		if err != nil {
 			return err

@@ -62,16 +62,13 @@ func (p Pool) locked(fn func(poolDir) error) error {
 	return fn(d)
 }
 
-// ranges are the claimed ranges. Names that are no ranges claim nothing.
+// ranges reads the claimed ranges; once for an opened directory. Names that are no ranges claim nothing.
 func (d poolDir) ranges() ([]Range, error) {
 	names, err := d.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Seek(0, 0); err != nil {
-		return nil, err
-	}
-	out := make([]Range, 0, len(names)+1)
+	out := make([]Range, 0, len(names))
 	for _, name := range names {
 		if r, err := ParseRange(name); err == nil {
 			out = append(out, r)

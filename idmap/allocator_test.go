@@ -154,6 +154,10 @@ func TestPoolClaimRange(t *testing.T) {
 			t.Errorf("%v: %v, want %v", tc.r, err, tc.want)
 		}
 	}
+	must(t, p.ClaimRange(bundle, Range{11500, 1000})) // it is the owner's
+	if err := p.ClaimRange("/other", Range{11500, 1000}); !errors.Is(err, ErrRangeTaken) {
+		t.Error(err)
+	}
 	claim(t, p, bundle, "13000-13999") // not at 12500: ranges stay aligned
 }
 

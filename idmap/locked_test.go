@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -59,9 +62,11 @@ func TestLocked(t *testing.T) {
 		defer root.Close()
 		return place(s, root, vol, "/vol", VolumeAttr{Recursive: true, Set: lockedAttr})
 	})
-	out, err := linuxtest.InUserNS(t, testRange.Base, testRange.Size, "attack", at, "/vol", "/vol/sub")
-	if err != nil || out != "" {
-		t.Errorf("%v\n%s", err, out)
+	for _, child := range []string{"attack", "nested"} {
+		out, err := linuxtest.InUserNS(t, testRange.Base, testRange.Size, child, at, "/vol", "/vol/sub")
+		if err != nil || out != "" {
+			t.Errorf("%s: %v\n%s", child, err, out)
+		}
 	}
 	for _, f := range []string{vol + "/file", sub + "/file"} {
 		if got, err := os.ReadFile(f); string(got) != "host" {
@@ -82,9 +87,10 @@ func childAttack(args []string) error {
 	}
 	for _, vol := range args[1:] {
 		attack(vol)
+		race(vol)
 	}
-	// Once more from a mount namespace of its own, and from one that belongs
-	// to yet another user namespace (a nested container).
+	// Once more from another mount namespace, which only this thread enters.
+	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return err
 	}
@@ -92,6 +98,42 @@ func childAttack(args []string) error {
 		attack(vol)
 	}
 	return nil
+}
+
+// childNested is childAttack in a user namespace below the container's.
+func childNested(args []string) error {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), "LINUXTEST_CHILD=attack")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	ids := []syscall.SysProcIDMap{{Size: 65536}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, UidMappings: ids, GidMappings: ids,
+	}
+	return cmd.Run()
+}
+
+// race remounts in one thread and writes in another.
+func race(vol string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 1000 {
+			_ = unix.Mount("", vol, "", unix.MS_REMOUNT|unix.MS_BIND, "")
+			_ = unix.MountSetattr(-int(unix.EBADF), vol, unix.AT_RECURSIVE, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY})
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if fd, err := unix.Open(vol+"/file", unix.O_WRONLY, 0); err == nil {
+			fmt.Println(vol, "opened for writing")
+			unix.Close(fd)
+			return
+		}
+	}
 }
 
 // pivot binds dir on itself with all below and makes it the root, as runc does.

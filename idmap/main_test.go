@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 		"claim":   childClaim,
 		"devices": childDevices,
 		"make":    childMake,
+		"nested":  childNested,
 		"owners":  childOwners,
 		"suid":    childSetID,
 		"whoami":  childWhoAmI,

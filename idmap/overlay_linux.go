@@ -31,7 +31,11 @@ func (s *Stage) overlay(m rootfsMount, mapping overlayMapping) (*os.File, error)
 		return nil, err
 	}
 	var l clonedLayers
-	defer func() { l.Close() }()
+	defer func() {
+		for _, t := range l.trees {
+			s.spend(t)
+		}
+	}()
 	err = s.OnHost(func() (err error) {
 		l, err = s.cloneLayers(o, mapping)
 		return err
@@ -76,12 +80,6 @@ type clonedLayers struct {
 	names []string
 	// shared tells that there is one tree for all layers.
 	shared bool
-}
-
-func (l clonedLayers) Close() {
-	for _, t := range l.trees {
-		t.Close()
-	}
 }
 
 // maxName is the longest name, in bytes, that a layer may have to be shown in

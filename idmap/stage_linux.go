@@ -29,6 +29,7 @@ type Stage struct {
 	asRoot bool
 	keep   bool // capabilities are kept
 	attach bool // layers are attached even where the kernel need not have it
+	spent  []*os.File
 }
 
 // RunStage calls fn on a thread of its own, which is destroyed afterwards; the
@@ -40,8 +41,9 @@ func RunStage(c StageConfig, fn func(*Stage) error) error {
 	if c.UserNS == nil {
 		return errors.New("stage without a user namespace")
 	}
+	s := &Stage{StageConfig: c}
+	defer func() { go s.drop() }()
 	return linux.OnThread(func() error {
-		s := &Stage{StageConfig: c}
 		if c.HostNS != nil {
 			own, err := linux.OpenNS(0, "mnt")
 			if err != nil {
@@ -52,6 +54,16 @@ func RunStage(c StageConfig, fn func(*Stage) error) error {
 		}
 		return fn(s)
 	})
+}
+
+// spend gives a detached mount that is not needed any more to the stage. To
+// close one takes a grace period of RCU, which the container need not wait for.
+func (s *Stage) spend(f *os.File) { s.spent = append(s.spent, f) }
+
+func (s *Stage) drop() {
+	for _, f := range s.spent {
+		f.Close()
+	}
 }
 
 // OnHost calls fn in the host's mount namespace, where sources are opened by

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/eci-runtime/eci/integration/testbed"
 )
@@ -67,7 +68,8 @@ func TestBadInput_Specs(t *testing.T) {
 			s.Linux.Sysctl = map[string]string{"kernel.panic": "10"}
 		}}, []string{"kernel.panic"}},
 		{"text that breaks lines", testbed.Container{Mounts: []specs.Mount{testbed.Bind("/eci\nno\x1b[31msuch", "/mnt")}}, []string{inSpec, "mounts[", "source"}},
-		{"options of an unknown type", testbed.Container{Options: &emptypb.Empty{}}, []string{"options", "google.protobuf.Empty"}},
+		{"options of an unknown type", testbed.Container{Options: wrapperspb.String("text")}, []string{"options", "google.protobuf.StringValue"}},
+		{"empty options of an unknown type", testbed.Container{Options: &emptypb.Empty{}}, []string{"options", "google.protobuf.Empty"}},
 		{"options that are no TOML", testbed.Container{Options: &runtimeoptions.Options{ConfigBody: []byte("=")}}, []string{"options", "TOML"}},
 		{"options that name another binary", testbed.Container{Options: &options.Options{BinaryName: "/bin/busybox"}}, []string{"options", "/bin/busybox"}},
 	} {
@@ -96,6 +98,7 @@ func TestBadInput_SpecIsNotJSON(t *testing.T) {
 			if err == nil {
 				t.Fatal("the task was created")
 			}
+			t.Log(err)
 			checkRefusal(t, d, err)
 		})
 	}

@@ -200,11 +200,15 @@ func checkRefusal(t *testing.T, d *testbed.Daemon, err error, want ...string) {
 	checkClean(t, d)
 }
 
+// reported are leftovers that a test has failed for; later ones need not.
+var reported []string
+
 // checkClean asserts that nothing of any container is left.
 func checkClean(t *testing.T, d *testbed.Daemon) {
 	t.Helper()
-	for _, line := range d.Leftovers(30 * time.Second) {
+	for _, line := range d.Leftovers(30*time.Second, reported...) {
 		t.Errorf("left behind: %s", line)
+		reported = append(reported, line)
 	}
 }
 

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	bootapi "github.com/containerd/containerd/api/runtime/bootstrap/v1"
 	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/manager"
+	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/process"
 	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/runc"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/containerd/v2/pkg/shim"
@@ -83,6 +86,15 @@ func runcKnows(ctx context.Context, bundle, id string) (bool, error) {
 		return false, nil
 	}
 	return true, err
+}
+
+// runcState is the directory in which runc keeps the state of a container.
+func runcState(opts *options.Options, namespace, id string) string {
+	root := process.RuncRoot
+	if r := opts.GetRoot(); r != "" {
+		root = r
+	}
+	return filepath.Join(root, namespace, id)
 }
 
 // recordedExit is the exit status that the server left in the bundle; for a

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/containerd/containerd/api/types/runc/options"
-	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/process"
 
 	"github.com/eci-runtime/eci/policy"
 )
@@ -101,13 +100,4 @@ func findRunc(cfg policy.Config, opts *options.Options) (string, error) {
 		return "", &optionsError{fmt.Sprintf("name the binary %q; this runtime uses %s (key runc of its configuration)", b, want)}
 	}
 	return want, nil
-}
-
-// runcState is the directory in which runc keeps the state of a container.
-func runcState(opts *options.Options, namespace, id string) string {
-	root := process.RuncRoot
-	if r := opts.GetRoot(); r != "" {
-		root = r
-	}
-	return filepath.Join(root, namespace, id)
 }

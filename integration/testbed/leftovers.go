@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,13 +18,13 @@ import (
 //
 // Some of it goes a moment after a client's call has returned, because containerd
 // and shims tidy up asynchronously. So Leftovers waits while there is something,
-// until patience ends; 0 looks once.
-func (d *Daemon) Leftovers(patience time.Duration) []string {
+// until patience ends; 0 looks once. Lines that are known already are left out.
+func (d *Daemon) Leftovers(patience time.Duration, known ...string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var left []string
 	_ = poll(ctx, func() (bool, error) {
-		left = d.leftovers()
+		left = slices.DeleteFunc(d.leftovers(), func(line string) bool { return slices.Contains(known, line) })
 		return len(left) == 0, nil
 	})
 	return left

@@ -182,6 +182,20 @@ func await(ctx context.Context, exited <-chan client.ExitStatus, streams flusher
 	}
 }
 
+// Delete removes a container by its ID, in whatever state it is, and its snapshot.
+// One that containerd does not know is no error.
+func (d *Daemon) Delete(ctx context.Context, id string) error {
+	ctx = d.Context(ctx)
+	c, err := d.client.LoadContainer(ctx, id)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return deleteContainer(ctx, c)
+}
+
 // deleteContainer removes a container in whatever state it is.
 func deleteContainer(ctx context.Context, c client.Container) error {
 	task, err := c.Task(ctx, nil)

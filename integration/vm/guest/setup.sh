@@ -35,11 +35,11 @@ done
 for file in linux-*.deb; do
     dpkg-deb -x "$file" kernel
 done
-version=$(basename "$(find kernel -name 'vmlinuz-*')")
-version=${version#vmlinuz-}
-cp "$(find kernel -name "vmlinuz-$version")" /boot/vmlinuz
+modules=$(find kernel -type d -path '*/lib/modules/*' -prune)
+version=$(basename "$modules")
 mkdir -p /lib/modules
-cp -a "$(find kernel -type d -path "*/lib/modules/$version")" /lib/modules/
+cp -a "$modules" /lib/modules/
+cp "$(find kernel -name 'vmlinuz*')" /boot/vmlinuz
 depmod "$version"
 
 # The initrd: busybox, a script, and the modules that reach the root disk, in order.

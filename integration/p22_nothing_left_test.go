@@ -1,0 +1,360 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/integration/testbed"
+)
+
+// TestP22_CreateStartDelete leaves containers in every state and deletes them.
+func TestP22_CreateStartDelete(t *testing.T) {
+	d := bed(t)
+	volume := ext4Volume(t)
+	shape := testbed.Container{
+		Args: []string{"sh", "-c", "mount -t tmpfs t /tmp; sleep 100000 & sleep 100000"}, CapAdd: []string{"CAP_SYS_ADMIN"},
+		Mounts: []specs.Mount{testbed.Bind(volume, "/mnt"), testbed.Bind(volume, "/dev/shm/vol"), testbed.Bind(volume, "/run/vol", "ro")},
+	}
+	for _, c := range []struct {
+		name string
+		do   func(*testing.T, *testbed.Task) error
+	}{
+		{"created", func(*testing.T, *testbed.Task) error { return nil }},
+		{"running", func(t *testing.T, task *testbed.Task) error { return task.Start(deadline(t)) }},
+		{"running, with an exec", func(t *testing.T, task *testbed.Task) error {
+			if err := task.Start(deadline(t)); err != nil {
+				return err
+			}
+			p, _, err := task.NewExec(deadline(t), nil, func(p *specs.Process) { p.Args = []string{"sleep", "100000"} })
+			if err != nil {
+				return err
+			}
+			return p.Start(d.Context(deadline(t)))
+		}},
+		{"ended", func(t *testing.T, task *testbed.Task) error {
+			if err := task.Start(deadline(t)); err != nil {
+				return err
+			}
+			if err := task.Kill(deadline(t), unix.SIGKILL); err != nil {
+				return err
+			}
+			_, err := task.Wait(deadline(t))
+			return err
+		}},
+		{"killed behind containerd's back", func(t *testing.T, task *testbed.Task) error {
+			if err := task.Start(deadline(t)); err != nil {
+				return err
+			}
+			if err := testbed.Kill9(task.Pid()); err != nil {
+				return err
+			}
+			_, err := task.Wait(deadline(t))
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			task, err := d.Create(deadline(t), withRuntime(shape))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.do(t, task); err != nil {
+				t.Error(err)
+			}
+			if err := task.Delete(deadline(t)); err != nil {
+				t.Error(err)
+			}
+			checkClean(t, d)
+		})
+	}
+}
+
+// Cgroups that the container made below its own go with it.
+func TestP22_InnerCgroups(t *testing.T) {
+	d := bed(t)
+	run(t, d, testbed.Container{
+		Args: []string{"sh", "-c", "for c in /sys/fs/cgroup /sys/fs/cgroup/*; do test -w $c/cgroup.procs && mkdir -p $c/a/b/c $c/d; done; find /sys/fs/cgroup -name b | grep -q ."},
+		Mounts: []specs.Mount{{
+			Type: "cgroup", Source: "cgroup", Destination: "/sys/fs/cgroup", Options: []string{"nosuid", "noexec", "nodev", "rw"},
+		}},
+	})
+	checkClean(t, d)
+}
+
+// killMoments are when the shim is killed: each starts something with a container
+// and returns once the moment has come. What becomes of it is not asserted, only
+// what is left.
+var killMoments = []struct {
+	name string
+	do   func(*testing.T, *testbed.Daemon, testbed.Container)
+}{
+	{"created", func(t *testing.T, d *testbed.Daemon, c testbed.Container) {
+		if _, err := d.Create(deadline(t), c); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"running", func(t *testing.T, d *testbed.Daemon, c testbed.Container) {
+		if _, err := d.Start(deadline(t), c); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"with an exec", func(t *testing.T, d *testbed.Daemon, c testbed.Container) {
+		task, err := d.Start(deadline(t), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, _, err := task.NewExec(deadline(t), nil, func(p *specs.Process) { p.Args = []string{"sleep", "100000"} })
+		if err == nil {
+			err = p.Start(d.Context(deadline(t)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"paused", func(t *testing.T, d *testbed.Daemon, c testbed.Container) {
+		task, err := d.Start(deadline(t), c)
+		if err == nil {
+			err = task.Task.Pause(d.Context(deadline(t)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"ended", func(t *testing.T, d *testbed.Daemon, c testbed.Container) {
+		c.Args = []string{"true"}
+		task, err := d.Start(deadline(t), c)
+		if err == nil {
+			_, err = task.Wait(deadline(t))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}},
+}
+
+func TestP22_KillingTheShim(t *testing.T) {
+	d := freshBed(t, testbed.Options{})
+	volume := ext4Volume(t)
+	for _, moment := range killMoments {
+		t.Run(moment.name, func(t *testing.T) {
+			c := withRuntime(testbed.Container{
+				ID: d.UniqueID("killed"), Args: []string{"sleep", "100000"},
+				Mounts: []specs.Mount{testbed.Bind(volume, "/mnt"), testbed.Bind(volume, "/run/vol")},
+			})
+			moment.do(t, d, c)
+			killShims(t, d, c.ID)
+			deleteByID(t, d, c.ID)
+			checkClean(t, d)
+			run(t, d, testbed.Container{})
+		})
+	}
+}
+
+func killShims(t *testing.T, d *testbed.Daemon, id string) {
+	t.Helper()
+	shims, err := d.Shims(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(shims) != 1 {
+		t.Fatalf("shims of %s: %v", id, shims)
+	}
+	if err := testbed.Kill9(shims[0].Pid); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deleteByID deletes what containerd knows of a container, if anything.
+func deleteByID(t *testing.T, d *testbed.Daemon, id string) {
+	t.Helper()
+	if err := d.Delete(deadline(t), id); err != nil {
+		t.Errorf("delete after the shim was killed: %v", err)
+	}
+}
+
+// TestP22_KillingTheShimWhileItWorks kills it in the middle of create, start and
+// delete: a little later each time, so that every part of the work is met.
+func TestP22_KillingTheShimWhileItWorks(t *testing.T) {
+	d := freshBed(t, testbed.Options{})
+	volume := ext4Volume(t)
+	met := map[string]int{}
+	for step := range 24 {
+		c := withRuntime(testbed.Container{
+			ID: d.UniqueID("mid"), Args: []string{"true"},
+			Mounts: []specs.Mount{testbed.Bind(volume, "/mnt"), testbed.Bind(volume, "/run/vol")},
+		})
+		ctx, cancel := context.WithTimeout(deadline(t), patience)
+		phase := "create"
+		var mu sync.Mutex
+		enter := func(name string) { mu.Lock(); phase = name; mu.Unlock() }
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			task, err := d.Create(ctx, c)
+			if err != nil {
+				return
+			}
+			enter("start")
+			if task.Start(ctx) != nil {
+				return
+			}
+			enter("run")
+			_, _ = task.Wait(ctx)
+			enter("delete")
+			_ = task.Delete(ctx)
+			enter("done")
+		}()
+		pid := awaitShim(t, d, c.ID)
+		time.Sleep(time.Duration(step) * 6 * time.Millisecond) // the moment, not a wait: any will do
+		mu.Lock()
+		met[phase]++
+		mu.Unlock()
+		if err := testbed.Kill9(pid); err != nil {
+			t.Error(err)
+		}
+		<-done
+		cancel()
+		deleteByID(t, d, c.ID)
+		checkClean(t, d)
+		if t.Failed() {
+			t.Fatalf("at step %d", step)
+		}
+	}
+	t.Logf("the shim was killed during %v", met)
+	run(t, d, testbed.Container{})
+}
+
+// awaitShim waits until the server of a container's shim runs.
+func awaitShim(t *testing.T, d *testbed.Daemon, id string) int {
+	t.Helper()
+	for ctx := deadline(t); ctx.Err() == nil; {
+		shims, err := d.Shims(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(shims) > 0 {
+			return shims[0].Pid
+		}
+	}
+	t.Fatal("no shim appeared")
+	return 0
+}
+
+// A shim that serves two containers takes both with it, and nothing stays.
+func TestP22_KillingTheShimOfAGroup(t *testing.T) {
+	d := freshBed(t, testbed.Options{})
+	group := func(s *specs.Spec) { s.Annotations = map[string]string{"io.containerd.runc.v2.group": "pair"} }
+	first := start(t, d, testbed.Container{Spec: group})
+	second := start(t, d, testbed.Container{Spec: group})
+	killShims(t, d, first.ID)
+	for _, id := range []string{first.ID, second.ID} {
+		deleteByID(t, d, id)
+	}
+	checkClean(t, d)
+	run(t, d, testbed.Container{Spec: group})
+}
+
+// Ten containers at once get ten ranges, and leave nothing.
+func TestP22_TenAtOnce(t *testing.T) {
+	d := bed(t)
+	type outcome struct {
+		mapping string
+		err     error
+	}
+	outcomes := make(chan outcome, 10)
+	started := make(chan struct{}, 10)
+	proceed := make(chan struct{})
+	for range cap(outcomes) {
+		go func() {
+			task, err := d.Start(deadline(t), withRuntime(testbed.Container{Args: []string{"sleep", "100000"}}))
+			started <- struct{}{}
+			if err != nil {
+				outcomes <- outcome{err: err}
+				return
+			}
+			<-proceed // all of them live now
+			result, err := task.Exec(deadline(t), "cat", "/proc/self/uid_map")
+			outcomes <- outcome{result.Stdout, errors.Join(err, task.Delete(deadline(t)))}
+		}()
+	}
+	for range cap(outcomes) {
+		<-started
+	}
+	close(proceed)
+	var mappings []string
+	for range cap(outcomes) {
+		o := <-outcomes
+		if o.err != nil {
+			t.Error(o.err)
+		}
+		mappings = append(mappings, o.mapping)
+	}
+	slices.Sort(mappings)
+	if got := slices.Compact(mappings); len(got) != cap(outcomes) {
+		t.Errorf("only %d different mappings: %q", len(got), got)
+	}
+	checkClean(t, d)
+}
+
+// TestP22_TwoHundredCycles is the figure of `make bench` as a test: 0 mounts,
+// claims, cgroups, sockets, processes and descriptors are left.
+func TestP22_TwoHundredCycles(t *testing.T) {
+	d := bed(t)
+	volume := t.TempDir()
+	cycle := func() {
+		run(t, d, testbed.Container{Mounts: []specs.Mount{testbed.Bind(volume, "/mnt")}})
+	}
+	for range 10 { // containerd opens some descriptors on first use
+		cycle()
+	}
+	checkClean(t, d)
+	before := descriptors(t, d)
+	mounts := command(t, "wc", "-l", "/proc/self/mountinfo")
+	for range 190 {
+		cycle()
+	}
+	checkClean(t, d)
+	if after := command(t, "wc", "-l", "/proc/self/mountinfo"); after != mounts {
+		t.Errorf("mounts of the host: %s, before %s", after, mounts)
+	}
+	// Descriptors of finished connections are closed by the garbage collector of
+	// containerd at the latest.
+	var after int
+	for ctx, cancel := context.WithTimeout(deadline(t), 30*time.Second); ; {
+		if after = descriptors(t, d); after <= before || ctx.Err() != nil {
+			cancel()
+			break
+		}
+	}
+	if after > before {
+		t.Errorf("containerd has %d descriptors, %d before", after, before)
+	}
+}
+
+func descriptors(t *testing.T, d *testbed.Daemon) int {
+	t.Helper()
+	n, err := d.Descriptors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Nothing of a deleted container is known to containerd.
+func TestP22_DeletedIsUnknown(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{})
+	if err := task.Delete(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Client().LoadContainer(d.Context(deadline(t)), task.ID); !errdefs.IsNotFound(err) {
+		t.Errorf("the record of a deleted container: %v", err)
+	}
+}
