@@ -16,7 +16,7 @@ import (
 // explain finds out which mount of a source could not be ID-mapped, and why.
 // It runs in the host's mount namespace, after cause.
 func (s *Stage) explain(src *Source, a VolumeAttr, cause error) error {
-	if err := s.tryMap(src.File, a); err != nil {
+	if err := s.tryMap(src.File); err != nil {
 		fstype, _ := src.FSType()
 		return unsupported(fstype, src.Path, err)
 	}
@@ -32,7 +32,7 @@ func (s *Stage) explain(src *Source, a VolumeAttr, cause error) error {
 		if err != nil {
 			continue // hidden below another mount
 		}
-		err = s.tryMap(f, a)
+		err = s.tryMap(f)
 		f.Close()
 		if err != nil {
 			return unsupported(m.FSType, m.Mountpoint, err)
@@ -42,7 +42,7 @@ func (s *Stage) explain(src *Source, a VolumeAttr, cause error) error {
 }
 
 // tryMap tries whether the mount of f can be ID-mapped, with nothing else.
-func (s *Stage) tryMap(f *os.File, _ VolumeAttr) error {
+func (s *Stage) tryMap(f *os.File) error {
 	tree, err := linux.OpenTree(f, "", false)
 	if err != nil {
 		return nil

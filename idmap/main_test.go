@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 		"nested":  childNested,
 		"owners":  childOwners,
 		"suid":    childSetID,
+		"userns":  childUserNS,
 		"whoami":  childWhoAmI,
 		"work":    childWork,
 	})

@@ -12,8 +12,8 @@ import (
 type feature struct {
 	what  string
 	since version
-	// try tells whether a kernel that is older by its version has it all the
-	// same (vendors backport). Nil: the version alone decides.
+	// try tells whether a kernel that is new enough was built with it. Nil:
+	// the version decides alone.
 	try func() error
 }
 
@@ -27,7 +27,10 @@ var features = []feature{
 
 // Require tells whether the running kernel has what this package needs:
 // ErrKernel, with the name of the first feature that is missing and the version
-// that brought it. It looks once; what it costs is uname(2) and two access(2).
+// that brought it. It looks once, and that costs microseconds: a version and two
+// files. Versions say nothing about kernels whose vendor backports; those below
+// 5.19 are refused all the same. What a version cannot tell (a limit, a module
+// that is missing) is the error of the call that needs it.
 var Require = sync.OnceValue(func() error {
 	v, err := kernelVersion()
 	if err != nil {

@@ -1,6 +1,7 @@
 package idmap
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -18,6 +19,9 @@ import (
 // The calling thread needs CAP_SETUID and CAP_SETGID, and r must be mapped in
 // its own user namespace. ENOSPC: the limit of user.max_user_namespaces is
 // reached, or namespaces are nested too deeply (user_namespaces(7)).
+//
+// It takes 0.07 to 0.1 ms (Linux 6.18, see [linux.InNewUserNS]); a fork that is
+// stopped when it executes, which is how containerd does it, took 2 to 6 ms.
 func NewUserNamespace(r Range) (*os.File, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
@@ -27,7 +31,12 @@ func NewUserNamespace(r Range) (*os.File, error) {
 		ns, err = mapIDs(pid, r)
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return nil, fmt.Errorf("make user namespace for %v: the limit user.max_user_namespaces or of their depth is reached: %w", r, err)
+	case errors.Is(err, unix.EPERM):
+		return nil, fmt.Errorf("make user namespace for %v: not allowed, or the range is not mapped where this process runs: %w", r, err)
+	case err != nil:
 		return nil, fmt.Errorf("make user namespace for %v: %w", r, err)
 	}
 	return ns, nil

@@ -115,3 +115,30 @@ func TestNewUserNamespaceBesideReaper(t *testing.T) {
 		t.Errorf("a child is left: %d, %v", pid, err)
 	}
 }
+
+// TestUserNamespaceErrors: what the kernel refuses is put into words.
+func TestUserNamespaceErrors(t *testing.T) {
+	linuxtest.Root(t)
+	for what, want := range map[string]string{
+		"limit":    "make user namespace for 1-10: the limit user.max_user_namespaces or of their depth is reached: clone: no space left on device",
+		"unmapped": "make user namespace for 700000-765535: not allowed, or the range is not mapped where this process runs: write ",
+	} {
+		out, err := linuxtest.InUserNS(t, testRange.Base, testRange.Size, "userns", what)
+		if err == nil || !strings.HasPrefix(out, want) {
+			t.Errorf("%s: %s, %v; want %s", what, out, err, want)
+		}
+	}
+}
+
+// childUserNS fails to make a user namespace.
+func childUserNS(args []string) error {
+	r := testRange
+	if args[0] == "limit" {
+		r = Range{1, 10}
+		if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {
+			return err
+		}
+	}
+	_, err := NewUserNamespace(r)
+	return err
+}

@@ -6,13 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/runc/options"
 	runtimeoptions "github.com/containerd/containerd/api/types/runtimeoptions/v1"
-	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -76,32 +73,6 @@ func TestBadInput_Specs(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { refused(t, d, c.c, c.want...) })
 	}
 	run(t, d, testbed.Container{})
-}
-
-// A spec that is not JSON cannot come through containerd's client library, so
-// the record is written and the task made by the services below it.
-func TestBadInput_SpecIsNotJSON(t *testing.T) {
-	d := bed(t)
-	for name, text := range map[string]string{"empty": "", "no JSON": "ociVersion: 1.2.0", "cut off": `{"ociVersion": "1.2.0", "linux": {`, "a list": "[]", "wrong type": `{"linux": {"namespaces": 7}}`} {
-		t.Run(name, func(t *testing.T) {
-			ctx := d.Context(deadline(t))
-			id := d.UniqueID("nojson")
-			_, err := d.Client().ContainerService().Create(ctx, containers.Container{
-				ID: id, Runtime: containers.RuntimeInfo{Name: testbed.Eci},
-				Spec: &anypb.Any{TypeUrl: "types.containerd.io/opencontainers/runtime-spec/1/Spec", Value: []byte(text)},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = d.Client().ContainerService().Delete(ctx, id) }()
-			_, err = d.Client().TaskService().Create(ctx, &tasks.CreateTaskRequest{ContainerID: id})
-			if err == nil {
-				t.Fatal("the task was created")
-			}
-			t.Log(err)
-			checkRefusal(t, d, err)
-		})
-	}
 }
 
 func TestBadInput_FullPool(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 //
 // Any other type is an error that names it.
 func runcOptions(any typeurl.Any) (*options.Options, error) {
-	if any == nil || any.GetTypeUrl() == "" || len(any.GetValue()) == 0 {
+	if any == nil || any.GetTypeUrl() == "" {
 		return &options.Options{}, nil
 	}
 	v, err := typeurl.UnmarshalAny(any)

@@ -35,6 +35,8 @@ func TestOptionsOfEveryClient(t *testing.T) {
 			pack("runtimeoptions.v1.Options", &runtimeoptions.Options{TypeUrl: "x", ConfigBody: []byte("SystemdCgroup = true\nRoot = \"/r\"\nIoUid = 5\n")}),
 			&options.Options{Root: "/r", SystemdCgroup: true, IoUid: 5}, "",
 		},
+		{"runc's, all defaults", &anypb.Any{TypeUrl: "containerd.runc.v1.Options"}, &options.Options{}, ""},
+		{"an unknown type, empty", &anypb.Any{TypeUrl: "evil.v1.Options"}, nil, "runtime options of type evil.v1.Options cannot be read: "},
 		{"text, empty", pack("runtimeoptions.v1.Options", &runtimeoptions.Options{TypeUrl: "x"}), &options.Options{}, ""},
 		{"text that is no TOML", pack("runtimeoptions.v1.Options", &runtimeoptions.Options{ConfigBody: []byte("= 1")}), nil, "runtime options runtimeoptions.v1.Options.config_body is not TOML: "},
 		{"a known message of another type", pack("containerd.runc.v1.CheckpointOptions", &options.CheckpointOptions{Exit: true}), nil, "runtime options are of type containerd.runc.v1.CheckpointOptions; this runtime takes"},

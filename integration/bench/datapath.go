@@ -32,63 +32,65 @@ func measureDataPath(ctx context.Context, b *bench, rows []row) error {
 	return errors.Join(errs...)
 }
 
-// dataRound measures all rows in one pair of containers. A row that fails is noted
-// and not tried again.
+// dataRound measures all rows in one pair of containers, of which another one is
+// made first in each round. A row that fails is noted and not tried again.
 func (b *bench) dataRound(ctx context.Context, round int, rows []row, failed map[string]error) (err error) {
 	var pair [2]*session
-	for i, side := range b.sides {
+	first := round % 2
+	for _, i := range []int{first, 1 - first} {
 		volume := filepath.Join(b.bed.Dir, fmt.Sprintf("volume-%d-%d", round, i))
 		if err := os.Mkdir(volume, 0o755); err != nil {
 			return err
 		}
 		defer os.RemoveAll(volume)
-		if pair[i], err = newSession(ctx, b.bed, side.Runtime, volume); err != nil {
-			return fmt.Errorf("%s: %w", side.Label, err)
+		if pair[i], err = newSession(ctx, b.bed, b.sides[i].Runtime, volume); err != nil {
+			return fmt.Errorf("%s: %w", b.sides[i].Label, err)
 		}
 		defer func() { err = errors.Join(err, pair[i].close()) }()
 	}
 	for _, r := range rows {
 		if failed[r.Name] == nil && ctx.Err() == nil {
-			failed[r.Name] = b.dataRow(ctx, pair, r)
+			failed[r.Name] = b.dataRow(ctx, pair, first, r)
 		}
 	}
 	return ctx.Err()
 }
 
 // dataRow lets both containers do slices of the same number of operations in turn.
-func (b *bench) dataRow(ctx context.Context, pair [2]*session, r row) error {
-	n, err := b.calibrate(ctx, pair, r)
+func (b *bench) dataRow(ctx context.Context, pair [2]*session, first int, r row) error {
+	do := func(side, n int) (time.Duration, error) {
+		took, err := pair[side].do(ctx, r.Name, n)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", b.sides[side].Label, err)
+		}
+		return took, err
+	}
+	n, err := calibrate(func(n int) (time.Duration, error) { return do(first, n) })
 	if err != nil {
+		return err
+	}
+	if _, err := do(1-first, n); err != nil {
 		return err
 	}
 	slices := b.few(30, 20)
 	return b.alternate(slices, func(side int) error {
-		took, err := pair[side].do(ctx, r.Name, n)
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.sides[side].Label, err)
+		took, err := do(side, n)
+		if err == nil {
+			b.add(r.Name, side, slices, nano(took)/float64(n))
 		}
-		b.add(r.Name, side, slices, nano(took)/float64(n))
-		return nil
+		return err
 	})
 }
 
-// calibrate finds how many operations fill a slice in the first container, and
-// warms up the second with as many.
-func (b *bench) calibrate(ctx context.Context, pair [2]*session, r row) (int, error) {
-	n := 1
-	for {
-		took, err := pair[0].do(ctx, r.Name, n)
+// calibrate finds how many operations fill a slice.
+func calibrate(do func(n int) (time.Duration, error)) (int, error) {
+	for n := 1; ; n *= 2 {
+		took, err := do(n)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %w", b.sides[0].Label, err)
+			return 0, err
 		}
 		if took >= slice/2 {
-			n = max(1, int(float64(n)*float64(slice)/float64(took)))
-			break
+			return max(1, int(float64(n)*float64(slice)/float64(took))), nil
 		}
-		n *= 2
 	}
-	if _, err := pair[1].do(ctx, r.Name, n); err != nil {
-		return 0, fmt.Errorf("%s: %w", b.sides[1].Label, err)
-	}
-	return n, nil
 }

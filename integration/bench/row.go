@@ -62,15 +62,23 @@ func (t target) String() string {
 	return fmt.Sprintf("%.2f–%.2f", t.Min, t.Max)
 }
 
-// verdict is "ok" for a ratio that meets the target as it is printed, with two
-// digits, "—" for one that does not, and empty without a target.
-func (t target) verdict(ratio float64) string {
+// meets tells whether a ratio is within the target, as it is printed: with two
+// digits.
+func (t target) meets(ratio float64) bool {
 	rounded := math.Round(ratio*100) / 100
+	return rounded >= t.Min && rounded <= t.Max
+}
+
+// verdict is "ok" for a comparison that meets the target, "(ok)" where only the
+// undisturbed samples do, "—" where neither does, and empty without a target.
+func (t target) verdict(c comparison) string {
 	switch {
 	case t == target{}:
 		return ""
-	case rounded >= t.Min && rounded <= t.Max:
+	case t.meets(c.Median):
 		return "ok"
+	case t.meets(c.P20):
+		return "(ok)"
 	}
 	return "—"
 }

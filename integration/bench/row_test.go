@@ -31,26 +31,29 @@ func TestShow(t *testing.T) {
 }
 
 func TestTarget(t *testing.T) {
+	nan := math.NaN()
 	for _, tt := range []struct {
-		target  target
-		ratio   float64
-		shown   string
-		verdict string
+		target      target
+		median, p20 float64
+		shown       string
+		verdict     string
 	}{
-		{target{}, 7, "", ""},
-		{atMost(1.1), 0.2, "≤ 1.10", "ok"},
-		{atMost(1.1), 1.104, "≤ 1.10", "ok"},
-		{atMost(1.1), 1.106, "≤ 1.10", "—"},
-		{between(0.97, 1.03), 0.966, "0.97–1.03", "ok"},
-		{between(0.97, 1.03), 0.964, "0.97–1.03", "—"},
-		{between(0.97, 1.03), 1.036, "0.97–1.03", "—"},
-		{atMost(1.1), math.NaN(), "≤ 1.10", "—"},
+		{target{}, 7, 7, "", ""},
+		{atMost(1.1), 0.2, 0.2, "≤ 1.10", "ok"},
+		{atMost(1.1), 1.104, 1.2, "≤ 1.10", "ok"},
+		{atMost(1.1), 1.106, 1.2, "≤ 1.10", "—"},
+		{atMost(1.1), 1.106, 1.1, "≤ 1.10", "(ok)"},
+		{between(0.97, 1.03), 0.966, 2, "0.97–1.03", "ok"},
+		{between(0.97, 1.03), 0.964, 2, "0.97–1.03", "—"},
+		{between(0.97, 1.03), 1.036, 0.96, "0.97–1.03", "—"},
+		{between(0.97, 1.03), 1.036, 1, "0.97–1.03", "(ok)"},
+		{atMost(1.1), nan, nan, "≤ 1.10", "—"},
 	} {
 		if got := tt.target.String(); got != tt.shown {
 			t.Errorf("target is shown as %q, want %q", got, tt.shown)
 		}
-		if got := tt.target.verdict(tt.ratio); got != tt.verdict {
-			t.Errorf("%v against %s: %q, want %q", tt.ratio, tt.target, got, tt.verdict)
+		if got := tt.target.verdict(comparison{Median: tt.median, P20: tt.p20}); got != tt.verdict {
+			t.Errorf("%v, %v against %s: %q, want %q", tt.median, tt.p20, tt.target, got, tt.verdict)
 		}
 	}
 }

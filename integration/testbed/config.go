@@ -40,7 +40,7 @@ var disabledPlugins = []string{
 
 // writeConfigs writes containerd's configuration and the runtime's.
 func (d *Daemon) writeConfigs(opts Options) error {
-	containerd := fmt.Sprintf(`version = 3
+	containerd := fmt.Sprintf(`version = 2
 root = %q
 state = %q
 temp = %q

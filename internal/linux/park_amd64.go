@@ -19,11 +19,11 @@ func cloneParked(flags, ppid uintptr) (pid int)
 // calls fn with its process ID, and kills and reaps it. The process does
 // nothing; it is for opening and writing its files below /proc.
 //
-// The child shares the memory of this process (no page table is copied, which
-// is what makes fork slow in a process with a heap) and its descriptor table.
-// This is safe because the child is nine instructions of assembly that use
-// neither memory nor stack, and because every signal is blocked in it, so that
-// no handler of the Go runtime can run there. Its exit signal is 0: it raises
+// The child shares the memory of this process and its descriptor table: no page
+// table is copied, which is what makes fork slow in a process with a heap
+// (0.07 ms instead of 2 to 6 ms). This is safe because the child is a few
+// instructions of assembly that use neither memory nor stack, and because every
+// signal is blocked in it, so that no handler of the Go runtime can run there. Its exit signal is 0: it raises
 // no SIGCHLD, and wait4(-1) of a reaper elsewhere in the process does not see
 // it (wait(2), __WCLONE). It dies with this thread.
 func InNewUserNS(fn func(pid int) error) error {

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	small    = 4 << 10  // one random access, bytes
-	chunk    = 1 << 20  // one sequential access, bytes
-	fileSize = 16 << 20 // of the file that is read and written, bytes
+	small    = 4 << 10   // one random access, bytes
+	chunk    = 128 << 10 // one sequential access, bytes
+	fileSize = 8 << 20   // of the file that is read and written, bytes
 )
 
 // transfer is pread(2) or pwrite(2).

@@ -1,0 +1,115 @@
+package idmap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/internal/linux"
+)
+
+// clonedLayers are the layers of an overlay, cloned, detached.
+type clonedLayers struct {
+	// trees are the clones.
+	trees []*os.File
+	// names lead to the layers, in the order of overlayLayers.dirs: from
+	// trees[0] if shared, else from a directory in which trees[i] is i.
+	names []string
+	// shared tells that there is one tree for all layers.
+	shared bool
+}
+
+// maxName is the longest name, in bytes, that a layer may have to be shown in
+// the container's mountinfo. It lets "<number>/fs" pass, and no host path.
+const maxName = 24
+
+// cloneLayers clones the layers in the host's mount namespace.
+func (s *Stage) cloneLayers(o overlayLayers, mapping overlayMapping) (clonedLayers, error) {
+	dirs := o.dirs()
+	if mapping.lowers == mapping.upper || o.upper == "" {
+		l, err := s.cloneShared(dirs, mapping.lowers)
+		if err != nil || l.shared {
+			return l, err
+		}
+	}
+	var l clonedLayers
+	for i, layer := range o.lowers {
+		dir, err := openDir(layer.path)
+		if err == nil {
+			err = l.add(s, dir, mapping.lowers)
+		}
+		if err != nil {
+			return l, err
+		}
+		l.names = append(l.names, strconv.Itoa(i))
+	}
+	if o.upper == "" {
+		return l, nil
+	}
+	dir, err := openDir(commonDir([]string{o.upper, o.work}))
+	if err != nil {
+		return l, err
+	}
+	for _, sub := range []string{o.upper, o.work} {
+		rel, _ := filepath.Rel(dir.Name(), sub)
+		if err := linux.CheckBelow(dir, rel); err != nil {
+			dir.Close()
+			return l, fmt.Errorf("upperdir and workdir must be reached through one mount, without links: %w", err)
+		}
+		l.names = append(l.names, strconv.Itoa(len(o.lowers))+"/"+rel)
+	}
+	err = l.add(s, dir, mapping.upper)
+	return l, err
+}
+
+// add clones the mount of dir, without those below, and closes dir.
+func (l *clonedLayers) add(s *Stage, dir *os.File, mapped bool) error {
+	defer dir.Close()
+	tree, err := s.Volume(&Source{File: dir, Path: dir.Name()}, VolumeAttr{Unmapped: !mapped})
+	if err != nil {
+		return err
+	}
+	l.trees = append(l.trees, tree)
+	return nil
+}
+
+func openDir(path string) (*os.File, error) {
+	return linux.OpenAt(nil, path, unix.O_PATH|unix.O_DIRECTORY, 0)
+}
+
+// cloneShared clones the directory that all layers have in common, if they lie
+// in one mount and their names below it are short. Otherwise the result is not
+// shared.
+func (s *Stage) cloneShared(dirs []string, mapped bool) (clonedLayers, error) {
+	common := commonDir(dirs)
+	l := clonedLayers{shared: true, names: make([]string, len(dirs))}
+	for i, dir := range dirs {
+		rel, err := filepath.Rel(common, dir)
+		if err != nil || len(rel) > maxName || strings.ContainsAny(rel, `\:,`) {
+			return clonedLayers{}, nil
+		}
+		l.names[i] = rel
+	}
+	base, err := openDir(common)
+	if err != nil {
+		return clonedLayers{}, err
+	}
+	for _, name := range l.names {
+		err := linux.CheckBelow(base, name)
+		if err == nil {
+			continue
+		}
+		base.Close()
+		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EXDEV) {
+			err = nil // they must be cloned one by one
+		}
+		return clonedLayers{}, err
+	}
+	err = l.add(s, base, mapped)
+	return l, err
+}
