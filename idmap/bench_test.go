@@ -51,6 +51,14 @@ func BenchmarkPool(b *testing.B) {
 	}
 }
 
+func BenchmarkReserved(b *testing.B) {
+	for b.Loop() {
+		if _, err := HostReserved.within(100000, 1<<31); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkRootfs measures mounting a root file system, without unmounting it:
 // "overlay" is the way this kernel allows, "attached" that of older ones, "each"
 // has layers that must be cloned one by one, "plain" is without ID-mapping.
@@ -192,15 +200,72 @@ func volume(s *Stage, root *os.File, path, at string) error {
 
 func BenchmarkDev(b *testing.B) {
 	linuxtest.Root(b)
-	nodes := []Node{}
-	for i, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		nodes = append(nodes, Node{Path: name, Mode: 0o20666, Major: 1, Minor: uint32(i)})
-	}
 	staged(b, testRange, func(s *Stage) error {
 		var dev *os.File
 		return timed(b, func() (err error) {
-			dev, err = s.Dev(nodes, 0)
+			dev, err = s.Dev(standardNodes, 0)
 			return err
 		}, func() error { return dev.Close() })
 	})
+}
+
+// BenchmarkContainer measures all that a container needs: a range, a user
+// namespace, a stage with a hop, ten layers, /dev and three volumes.
+func BenchmarkContainer(b *testing.B) {
+	linuxtest.Root(b)
+	m, at := layers(b, linuxtest.Dir(b), 10), target(b)
+	pool := Pool{Dir: linuxtest.Tmpfs(b) + "/ranges", First: 100000, Last: 4200000000, Size: 65536, Reserved: HostReserved}
+	host, err := linux.OpenNS(os.Getpid(), "mnt")
+	must(b, err)
+	defer host.Close()
+	vol := linuxtest.Dir(b)
+	container := func() error {
+		r, err := pool.Claim(vol)
+		if err != nil {
+			return err
+		}
+		ns, err := NewUserNamespace(r)
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		return RunStage(StageConfig{Range: r, UserNS: ns, HostNS: host}, func(s *Stage) error {
+			root, _, err := s.Rootfs(Rootfs{Mounts: []Mount{m}, Target: at})
+			if err != nil {
+				return err
+			}
+			defer root.Close()
+			for _, path := range []string{"/etc/hosts", "/etc/resolv.conf", "/data"} {
+				if err := volume(s, root, vol, path); err != nil {
+					return err
+				}
+			}
+			dev, err := s.Dev(standardNodes, 0)
+			if err != nil {
+				return err
+			}
+			defer dev.Close()
+			place, _, err := s.MountPoint(root, "/dev", true)
+			if err != nil {
+				return err
+			}
+			defer place.Close()
+			return Attach(dev, place)
+		})
+	}
+	must(b, timed(b, container, func() error {
+		if err := pool.ReleaseOwner(vol); err != nil {
+			return err
+		}
+		return linux.Detach(at)
+	}))
+}
+
+var standardNodes = []Node{
+	{Path: "null", Mode: 0o20666, Major: 1, Minor: 3},
+	{Path: "zero", Mode: 0o20666, Major: 1, Minor: 5},
+	{Path: "full", Mode: 0o20666, Major: 1, Minor: 7},
+	{Path: "random", Mode: 0o20666, Major: 1, Minor: 8},
+	{Path: "urandom", Mode: 0o20666, Major: 1, Minor: 9},
+	{Path: "tty", Mode: 0o20666, Major: 5, Minor: 0},
 }

@@ -44,7 +44,13 @@ func (s *Stage) overlay(m rootfsMount, mapping overlayMapping) (*os.File, error)
 		if len(data) >= os.Getpagesize() {
 			return fmt.Errorf("%w: %d layers do not fit into a page of options", ErrMountOption, len(o.lowers))
 		}
-		do := func() error { return linux.Mount(m.source, target, "overlay", m.ms, data) }
+		do := func() error {
+			err := linux.Mount(m.source, target, "overlay", m.ms, data)
+			if errors.Is(err, unix.EINVAL) {
+				return fmt.Errorf("%w (the kernel's log says why)", err)
+			}
+			return err
+		}
 		if !mapping.upper {
 			return do()
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 	"strconv"
 )
 
@@ -30,25 +29,26 @@ var HostReserved = Reserved{
 
 // within gives what the files reserve of the IDs first to last.
 func (r Reserved) within(first, last uint32) ([]Range, error) {
-	var out []Range
+	var out, line []Range
 	for _, kind := range []struct {
 		files []string
-		parse func(line []byte) []Range
+		parse lineParser
 	}{
 		{r.SubIDs, parseSubID},
 		{r.Passwd, parsePasswd},
 		{r.Group, parseGroup},
 	} {
 		for _, file := range kind.files {
-			data, err := os.ReadFile(file)
+			data, err := readFile(file)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			for line := range bytes.Lines(data) {
-				for _, r := range kind.parse(bytes.TrimRight(line, "\n")) {
+			for text := range bytes.Lines(data) {
+				line = kind.parse(line[:0], bytes.TrimRight(text, "\n"))
+				for _, r := range line {
 					if r.Base <= last && r.Last() >= first {
 						out = append(out, r)
 					}
@@ -59,30 +59,33 @@ func (r Reserved) within(first, last uint32) ([]Range, error) {
 	return out, nil
 }
 
+// lineParser appends to out what a line of a file reserves.
+type lineParser func(out []Range, line []byte) []Range
+
 // parseSubID parses a line of subuid(5): a range, or nothing.
-func parseSubID(line []byte) []Range {
+func parseSubID(out []Range, line []byte) []Range {
 	_, line, _ = bytes.Cut(line, colon)
 	first, count, _ := bytes.Cut(line, colon)
 	a, errA := strconv.ParseUint(string(first), 10, 32)
 	n, errN := strconv.ParseUint(string(count), 10, 64)
 	if errA != nil || errN != nil || n == 0 {
-		return nil
+		return out
 	}
-	return []Range{{Base: uint32(a), Size: uint32(min(n, 1<<32-a, 1<<32-1))}}
+	return append(out, Range{Base: uint32(a), Size: uint32(min(n, 1<<32-a, 1<<32-1))})
 }
 
 // parsePasswd parses a line of passwd(5): the user's and the group's ID.
-func parsePasswd(line []byte) []Range {
+func parsePasswd(out []Range, line []byte) []Range {
 	rest := skipFields(line, 2)
 	uid, rest, _ := bytes.Cut(rest, colon)
 	gid, _, _ := bytes.Cut(rest, colon)
-	return append(parseSingle(uid), parseSingle(gid)...)
+	return appendSingle(appendSingle(out, uid), gid)
 }
 
 // parseGroup parses a line of group(5): the group's ID.
-func parseGroup(line []byte) []Range {
+func parseGroup(out []Range, line []byte) []Range {
 	gid, _, _ := bytes.Cut(skipFields(line, 2), colon)
-	return parseSingle(gid)
+	return appendSingle(out, gid)
 }
 
 var colon = []byte{':'}
@@ -94,10 +97,10 @@ func skipFields(line []byte, n int) []byte {
 	return line
 }
 
-func parseSingle(id []byte) []Range {
+func appendSingle(out []Range, id []byte) []Range {
 	n, err := strconv.ParseUint(string(id), 10, 32)
 	if err != nil {
-		return nil
+		return out
 	}
-	return []Range{{Base: uint32(n), Size: 1}}
+	return append(out, Range{Base: uint32(n), Size: 1})
 }

@@ -2,6 +2,7 @@ package idmap
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,7 @@ import (
 func TestReservedLines(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		parse func([]byte) []Range
+		parse lineParser
 		line  string
 		want  []Range
 	}{
@@ -35,7 +36,7 @@ func TestReservedLines(t *testing.T) {
 		{"group", parseGroup, "g:x:100003:a,b", []Range{{100003, 1}}},
 		{"group, bad", parseGroup, "g:x::a,b", nil},
 	} {
-		if got := tc.parse([]byte(tc.line)); !slices.Equal(got, tc.want) {
+		if got := tc.parse(nil, []byte(tc.line)); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
 	}
@@ -59,6 +60,20 @@ func TestReservedFiles(t *testing.T) {
 	}
 }
 
+// TestReservedLarge: no part of a file is lost that is larger than a buffer.
+func TestReservedLarge(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "group")
+	var data []byte
+	for i := range 5000 {
+		data = fmt.Appendf(data, "group%d:x:%d:\n", i, 1000+i)
+	}
+	must(t, os.WriteFile(file, data, 0o600))
+	got, err := Reserved{Group: []string{file}}.within(1, 1<<31)
+	if err != nil || len(got) != 5000 || got[4999] != (Range{5999, 1}) {
+		t.Errorf("%d ranges, %v", len(got), err)
+	}
+}
+
 func TestReservedUnreadable(t *testing.T) {
 	dir := t.TempDir() // a directory cannot be read as a file, even by root
 	if _, err := (Reserved{Group: []string{dir}}).within(1, 2); !errors.Is(err, unix.EISDIR) {
@@ -71,8 +86,8 @@ func FuzzReserved(f *testing.F) {
 	f.Add([]byte("u:x:1:2:::"))
 	f.Add([]byte("a:4294967295:4294967296"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		for _, parse := range []func([]byte) []Range{parseSubID, parsePasswd, parseGroup} {
-			for _, r := range parse(line) {
+		for _, parse := range []lineParser{parseSubID, parsePasswd, parseGroup} {
+			for _, r := range parse(nil, line) {
 				if r.Size == 0 || r.Last() < r.Base {
 					t.Errorf("%q: %+v", line, r)
 				}

@@ -19,65 +19,87 @@ import (
 	"github.com/eci-runtime/eci/integration/testbed"
 )
 
-// directShim starts the built shim as containerd does, for a bundle of the
-// test's own, and connects to it. This reaches what containerd keeps from a shim:
-// it reads the spec first, and refuses one that is not JSON itself.
-func directShim(t *testing.T, d *testbed.Daemon, id, spec string) (bundle string, tasks taskapi.TTRPCTaskService) {
+// directShim runs the built shim as containerd does, for a bundle of the test's
+// own. This reaches what containerd keeps from a shim: it reads the spec first,
+// and refuses one that is not JSON itself.
+type directShim struct {
+	t      *testing.T
+	bed    *testbed.Daemon
+	id     string
+	bundle string
+}
+
+func newDirectShim(t *testing.T, spec string) *directShim {
 	t.Helper()
+	d := bed(t)
 	if runtimeName != "eci" {
 		t.Skip("starts containerd-shim-eci-v2 itself, and ECI_TEST_RUNTIME names another runtime")
 	}
-	bundle = filepath.Join(t.TempDir(), id)
-	dir(t, filepath.Join(bundle, "rootfs"))
-	if err := os.WriteFile(filepath.Join(bundle, "config.json"), []byte(spec), 0o600); err != nil {
-		t.Fatal(err)
+	s := &directShim{t: t, bed: d, id: d.UniqueID("direct"), bundle: t.TempDir()}
+	dir(t, filepath.Join(s.bundle, "rootfs"))
+	// The server logs to a FIFO of the bundle; a file does as well.
+	for name, content := range map[string]string{"config.json": spec, "log": ""} {
+		if err := os.WriteFile(filepath.Join(s.bundle, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	sockets := filepath.Join(d.Dir, "s")
+	t.Cleanup(func() {
+		if _, stderr, err := s.action("delete", nil); err != nil {
+			t.Errorf("shim delete: %v, %s", err, stderr)
+		}
+		checkClean(t, d)
+	})
+	return s
+}
+
+// action runs one of the shim's short-lived actions.
+func (s *directShim) action(name string, stdin []byte) (stdout []byte, stderr string, err error) {
+	cmd := osexec.Command(s.bed.Programs.Eci, "-namespace", s.bed.Namespace, "-id", s.id, "-address", s.bed.Address, "-bundle", s.bundle, name)
+	cmd.Dir = s.bundle
+	cmd.Env = append(os.Environ(), "ECI_CONFIG="+s.bed.ConfigFile(), "TTRPC_ADDRESS="+s.bed.Address+".ttrpc", "GRPC_ADDRESS="+s.bed.Address)
+	cmd.Stdin = bytes.NewReader(stdin)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	stdout, err = cmd.Output()
+	return stdout, errs.String(), err
+}
+
+// start starts the server and connects to it. A refusal is the error.
+func (s *directShim) start() (taskapi.TTRPCTaskService, error) {
+	sockets := filepath.Join(s.bed.Dir, "s")
 	params, err := proto.Marshal(&bootapi.BootstrapParams{
-		InstanceID: id, Namespace: d.Namespace, SocketDir: &sockets,
-		ContainerdGrpcAddress: d.Address, ContainerdTtrpcAddress: d.Address + ".ttrpc",
+		InstanceID: s.id, Namespace: s.bed.Namespace, SocketDir: &sockets,
+		ContainerdGrpcAddress: s.bed.Address, ContainerdTtrpcAddress: s.bed.Address + ".ttrpc",
 	})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	shim := func(action string, stdin []byte) []byte {
-		cmd := osexec.Command(d.Programs.Eci, "-namespace", d.Namespace, "-id", id, "-address", d.Address, "-bundle", bundle, action)
-		cmd.Dir = bundle
-		cmd.Env = append(os.Environ(), "ECI_CONFIG="+d.ConfigFile(), "TTRPC_ADDRESS="+d.Address+".ttrpc", "GRPC_ADDRESS="+d.Address)
-		cmd.Stdin = bytes.NewReader(stdin)
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		if err != nil || (action == "start" && stderr.Len() > 0) {
-			t.Fatalf("shim %s: %v, stderr %q", action, err, &stderr)
-		}
-		return out
+	out, stderr, err := s.action("start", params)
+	if err != nil {
+		return nil, fmt.Errorf("%s", stderr)
 	}
-	// The server logs to a FIFO of the bundle; a file does as well.
-	if err := os.WriteFile(filepath.Join(bundle, "log"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	if stderr != "" {
+		s.t.Errorf("a start that succeeded wrote %q to stderr", stderr)
 	}
 	var result bootapi.BootstrapResult
-	if err := proto.Unmarshal(shim("start", params), &result); err != nil {
-		t.Fatal(err)
+	if err := proto.Unmarshal(out, &result); err != nil {
+		return nil, err
 	}
 	conn, err := net.Dial("unix", strings.TrimPrefix(result.Address, "unix://"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	client := ttrpc.NewClient(conn)
-	t.Cleanup(func() {
-		_, _ = taskapi.NewTTRPCTaskClient(client).Shutdown(deadline(t), &taskapi.ShutdownRequest{ID: id, Now: true})
+	tasks := taskapi.NewTTRPCTaskClient(client)
+	s.t.Cleanup(func() {
+		_, _ = tasks.Shutdown(deadline(s.t), &taskapi.ShutdownRequest{ID: s.id, Now: true})
 		_ = client.Close()
-		shim("delete", nil)
-		checkClean(t, d)
 	})
-	return bundle, taskapi.NewTTRPCTaskClient(client)
+	return tasks, nil
 }
 
 // TestBadInput_SpecIsNotJSON hands the shim bundles without a spec in them.
 func TestBadInput_SpecIsNotJSON(t *testing.T) {
-	d := bed(t)
 	for _, c := range []struct{ name, spec, want string }{
 		{"empty", "", "unexpected end of JSON input"},
 		{"no JSON", "ociVersion: 1.2.0", "invalid character"},
@@ -87,14 +109,16 @@ func TestBadInput_SpecIsNotJSON(t *testing.T) {
 		{"null", "null", "linux"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			id := d.UniqueID("direct")
-			bundle, tasks := directShim(t, d, id, c.spec)
-			_, err := tasks.Create(deadline(t), &taskapi.CreateTaskRequest{ID: id, Bundle: bundle})
+			shim := newDirectShim(t, c.spec)
+			tasks, err := shim.start()
+			if err == nil {
+				_, err = tasks.Create(deadline(t), &taskapi.CreateTaskRequest{ID: shim.id, Bundle: shim.bundle})
+			}
 			if err == nil {
 				t.Fatal("the task was created")
 			}
-			for _, want := range []string{"error in the container spec: ", c.want} {
-				if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			for _, want := range []string{"spec", c.want} {
+				if !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(want)) || strings.Contains(err.Error(), "\n") {
 					t.Errorf("got %v, want one line with %s", err, want)
 				}
 			}
@@ -104,9 +128,11 @@ func TestBadInput_SpecIsNotJSON(t *testing.T) {
 
 // Calls for a container that does not exist are answered, and end nothing.
 func TestBadInput_UnknownContainer(t *testing.T) {
-	d := bed(t)
-	id := d.UniqueID("direct")
-	_, tasks := directShim(t, d, id, "{}")
+	shim := newDirectShim(t, "{}")
+	tasks, err := shim.start()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx := deadline(t)
 	for name, call := range map[string]func(context.Context) error{
 		"start": func(ctx context.Context) error {
@@ -132,7 +158,7 @@ func TestBadInput_UnknownContainer(t *testing.T) {
 		},
 		"no exec": func(ctx context.Context) error { _, err := tasks.Exec(ctx, &taskapi.ExecProcessRequest{}); return err },
 		"create": func(ctx context.Context) error {
-			_, err := tasks.Create(ctx, &taskapi.CreateTaskRequest{ID: id, Bundle: "/eci-no-such"})
+			_, err := tasks.Create(ctx, &taskapi.CreateTaskRequest{ID: shim.id, Bundle: "/eci-no-such"})
 			return err
 		},
 	} {
@@ -140,7 +166,7 @@ func TestBadInput_UnknownContainer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := tasks.Connect(ctx, &taskapi.ConnectRequest{ID: id}); err != nil && strings.Contains(err.Error(), "closed") {
+	if _, err := tasks.Connect(ctx, &taskapi.ConnectRequest{ID: shim.id}); err != nil && strings.Contains(err.Error(), "closed") {
 		t.Errorf("the shim has ended: %v", err)
 	}
 }

@@ -41,3 +41,8 @@ func saveSpec(bundle string, spec *specs.Spec) error {
 	}
 	return os.Rename(next, filepath.Join(bundle, specFile))
 }
+
+// warmSpecDecoder decodes the spec of the server's own bundle once and drops the
+// result. The first time costs package json six times as much as the next: it has
+// to learn the types. It is spent while the server waits for its first request.
+func warmSpecDecoder() { _, _ = loadSpec(".") }

@@ -19,27 +19,33 @@ import (
 // service is runc's task service with isolation in front of Create.
 type service struct {
 	taskapi.TTRPCTaskService // runc's
-	host                     *hostView
-	broken                   error // why no container can be isolated here
+	host                     func() (*hostView, error)
 
 	mu         sync.Mutex
 	containers map[string]*container // by container id
 }
 
-// registerServer prepares the process to be a server and registers the service
-// with the shim framework, which initialises and serves it. A preparation that
-// failed is reported by every Create: a server that just died would leave its
-// client with a closed connection and no reason.
+// registerServer registers the service with the shim framework, which initialises
+// and serves it, and meanwhile prepares the process to isolate containers.
+//
+// A preparation that failed is reported by every Create: a server that just died
+// would leave its client with a closed connection and no reason.
 func registerServer() {
-	host, err := prepareServer()
+	host := prepare(prepareServer)
+	go warmSpecDecoder()
 	registry.Register(&plugin.Registration{
 		Type:     plugins.TTRPCPlugin,
 		ID:       "task",
 		Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
-		InitFn: func(ic *plugin.InitContext) (any, error) {
-			return newService(ic, host, err)
-		},
+		InitFn:   func(ic *plugin.InitContext) (any, error) { return newService(ic, host) },
 	})
+}
+
+// prepare runs fn beside its caller. What it returns waits for the result.
+func prepare[T any](fn func() (T, error)) func() (T, error) {
+	result := sync.OnceValues(fn)
+	go result()
+	return result
 }
 
 // prepareServer makes the server's mount namespace its own.
@@ -59,7 +65,7 @@ func prepareServer() (*hostView, error) {
 	return host, setupMountNamespace(cfg)
 }
 
-func newService(ic *plugin.InitContext, host *hostView, broken error) (*service, error) {
+func newService(ic *plugin.InitContext, host func() (*hostView, error)) (*service, error) {
 	publisher, err := ic.GetByID(plugins.EventPlugin, "publisher")
 	if err != nil {
 		return nil, err
@@ -72,7 +78,7 @@ func newService(ic *plugin.InitContext, host *hostView, broken error) (*service,
 	if err != nil {
 		return nil, err
 	}
-	return &service{TTRPCTaskService: runc, host: host, broken: broken, containers: make(map[string]*container)}, nil
+	return &service{TTRPCTaskService: runc, host: host, containers: make(map[string]*container)}, nil
 }
 
 // RegisterTTRPC serves the task API in the versions that containerd 1.7 and 2.x speak.
@@ -85,10 +91,12 @@ func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
 // Create isolates the container and hands it to runc. When either fails, nothing
 // that was acquired remains.
 func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
-	if s.broken != nil {
-		return nil, toGRPC(s.broken)
+	go enterCgroupGracePeriod()
+	host, err := s.host()
+	if err != nil {
+		return nil, toGRPC(err)
 	}
-	c, err := isolate(ctx, s.host, r)
+	c, err := isolate(ctx, host, r)
 	if err != nil {
 		return nil, toGRPC(err)
 	}
@@ -137,7 +145,15 @@ func (s *service) Delete(ctx context.Context, r *taskapi.DeleteRequest) (*taskap
 	return resp, nil
 }
 
-// Exec starts another process, whose spec is judged like the container's first.
+// Start starts the container or, with an exec id, a process in it.
+func (s *service) Start(ctx context.Context, r *taskapi.StartRequest) (*taskapi.StartResponse, error) {
+	if r.ExecID != "" {
+		go enterCgroupGracePeriod()
+	}
+	return s.TTRPCTaskService.Start(ctx, r)
+}
+
+// Exec adds another process, whose spec is judged like the container's first.
 func (s *service) Exec(ctx context.Context, r *taskapi.ExecProcessRequest) (*emptypb.Empty, error) {
 	s.mu.Lock()
 	c := s.containers[r.ID]

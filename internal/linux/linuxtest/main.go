@@ -22,11 +22,13 @@ const (
 // children are what [InUserNS] can call.
 func Main(m *testing.M, children map[string]func(args []string) error) {
 	if name := os.Getenv(envChild); name != "" {
+		// Unlike os.Exit, syscall.Exit does not write coverage data, which
+		// the child could not.
 		if err := children[name](os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			syscall.Exit(1)
 		}
-		os.Exit(0)
+		syscall.Exit(0)
 	}
 	if os.Geteuid() == 0 && os.Getenv(envIsolated) == "" {
 		fmt.Fprintln(os.Stderr, "isolate:", isolate())
