@@ -28,6 +28,7 @@ func (s *Stage) overlay(m rootfsMount, mapping overlayMapping) (*os.File, error)
 	}
 	var l clonedLayers
 	defer func() {
+		_ = unix.Chdir("/") // not to hold the layers by the working directory
 		for _, t := range l.trees {
 			s.spend(t)
 		}

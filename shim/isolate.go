@@ -50,6 +50,7 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 	if err := policy.Rewrite(spec, decision, places, grant, facts); err != nil {
 		return nil, err
 	}
+	fitOOMScore(ctx, spec.Process)
 	if err := saveSpec(r.Bundle, spec); err != nil {
 		return nil, err
 	}
