@@ -117,7 +117,7 @@ boot() {
     code=0
     wait "$qemu" || code=$?
     qemu=
-    grep -aE 'BUG:|Oops|Kernel panic|WARNING: CPU|Out of memory|blocked for more than' "$tmp/console" >&2 || true
+    grep -aE 'BUG:|Oops|Kernel panic|WARNING: CPU|blocked for more than' "$tmp/console" >&2 || true
     [ "$code" != 124 ] || say "ended after $timeout s (TIMEOUT)"
     status=$(cat "$tmp/status")
     [ -z "$status" ] || return "$status"

@@ -21,13 +21,13 @@ fi
 # The packages are unpacked, not installed: one of their dependencies makes an initrd of
 # its own kind, which takes longer to make and longer to boot than the one below.
 # A package without a version in its name stands for one with; since Linux 7 that one
-# stands for two, with the kernel and with the modules.
+# stands for three, with the kernel, its modules, and the list of those built in.
 packages=$package
 for _ in 1 2; do
     # shellcheck disable=SC2086 # a list
     packages="$packages $(apt-cache "$@" show --no-all-versions $packages |
         sed -n 's/^Depends: //p' | tr -s ', |' '\n' |
-        grep -E '^linux-(image|binary|modules)-[0-9]' | sort -u | tr '\n' ' ')"
+        grep -E '^linux-(base|image|binary|modules)-[0-9]' | sort -u | tr '\n' ' ')"
 done
 for name in $(echo "$packages" | tr ' ' '\n' | sort -u); do
     case $name in *-[0-9]*) apt-get download -q -o APT::Sandbox::User=root "$@" "$name" ;; esac
@@ -48,8 +48,9 @@ cp /bin/busybox initrd/bin/
 cp init initrd/init
 chmod 755 initrd/init
 for module in virtio_pci virtio_blk ext4; do
-    modprobe --set-version "$version" --show-depends "$module"
-done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >order
+    modprobe --set-version "$version" --show-depends "$module" >>modules
+done
+awk '$1 == "insmod" && !seen[$2]++ { print $2 }' modules >order
 : >initrd/order
 while read -r file; do
     case $file in
