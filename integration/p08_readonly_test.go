@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,6 +118,48 @@ func TestP08_ReadOnlyRootfs(t *testing.T) {
 			t.Error("an attack wrote to the directory")
 		}
 	})
+}
+
+// What the host has mounted read-only stays so below a writable volume.
+func TestP08_ReadOnlyMountOfTheHost(t *testing.T) {
+	volume := dir(t, filepath.Join(t.TempDir(), "volume"))
+	below := dir(t, filepath.Join(volume, "below"))
+	mount(t, "below", below, "tmpfs", 0)
+	file(t, filepath.Join(below, "file"), 0, 0o666)
+	command(t, "mount", "-o", "remount,bind,ro", below)
+	out := run(t, bed(t), testbed.Container{
+		Args: attackArgs("/mnt/below"), Privileged: true,
+		Mounts: []specs.Mount{testbed.Bind(volume, "/mnt")},
+	})
+	checkAttacks(t, attempts(t, out))
+}
+
+// A volume below a mount that runc makes can be taken away by the container,
+// which made that mount, but it cannot be written.
+func TestP08_BelowRuncsOwnMounts(t *testing.T) {
+	d := bed(t)
+	for _, target := range []string{"/run/vol", "/dev/shm/vol"} {
+		t.Run(target, func(t *testing.T) {
+			volume := ext4Volume(t)
+			file(t, filepath.Join(volume, "file"), 0, 0o666)
+			before := listing(t, volume)
+			out := run(t, d, testbed.Container{
+				Args: attackArgs(target), Privileged: true,
+				Mounts: []specs.Mount{testbed.Bind(volume, target, "ro")},
+			})
+			report := slices.DeleteFunc(attempts(t, out), func(a attempt.Attempt) bool {
+				return slices.Contains([]string{"umount", "umount-detach", "move"}, a.Name[strings.LastIndexByte(a.Name, '/')+1:])
+			})
+			for _, a := range report {
+				if a.Effect {
+					t.Errorf("%s made it writable: %s %s", a.Name, a.Errno, a.Detail)
+				}
+			}
+			if after := listing(t, volume); after != before || len(report) < 30 {
+				t.Errorf("after %d attacks the volume has\n%s\nand had\n%s", len(report), after, before)
+			}
+		})
+	}
 }
 
 // The words of a person at a shell, as P08 has them.

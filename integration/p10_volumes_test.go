@@ -152,8 +152,11 @@ func TestP10_ForeignOwnersStayForeign(t *testing.T) {
 // What cannot be ID-mapped is refused, never shown as nobody's.
 func TestP10_FileSystemThatCannotBeMappedIsRefused(t *testing.T) {
 	d := bed(t)
-	for _, source := range []string{"/proc/fs", "/sys/kernel"} {
-		t.Run(source, func(t *testing.T) {
+	lower, merged := dir(t, filepath.Join(t.TempDir(), "lower")), t.TempDir()
+	command(t, "mount", "-t", "overlay", "-o", "lowerdir="+lower+":"+t.TempDir(), "overlay", merged)
+	t.Cleanup(func() { command(t, "umount", merged) })
+	for _, source := range []string{"/proc/fs", "/sys/kernel", merged} {
+		t.Run(filepath.Base(source), func(t *testing.T) {
 			refused(t, d, testbed.Container{Mounts: []specs.Mount{testbed.Bind(source, "/mnt")}}, source, "mounts[")
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/diff"
+	hostmount "github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/containerd/v2/pkg/rootfs"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -139,6 +140,34 @@ func TestP11_Commit(t *testing.T) {
 	}
 	if found[".wh.target"] == "" {
 		t.Errorf("the removal of /target is not in the layer: %v", found)
+	}
+}
+
+// The writable layer means the same to the host's overlay: what was removed,
+// replaced and renamed inside looks so from outside.
+func TestP11_WritableLayerMeansTheSameOutside(t *testing.T) {
+	d := bed(t)
+	task := start(t, d, testbed.Container{Image: testbed.Layers100Name})
+	exec(t, task, "sh", "-ec", "rm -r /own; mkdir /own; echo x >/own/new; rm /etc/file; mv /target/file /target/dir/moved; rm -r /layers; ln -s x /layers")
+	if _, err := task.Task.Delete(d.Context(deadline(t)), killFirst); err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := d.Client().SnapshotService("overlayfs").Mounts(d.Context(deadline(t)), task.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = hostmount.WithTempMount(deadline(t), mounts, func(root string) error {
+		wantText(t, "/own", command(t, "ls", root+"/own"), "new")
+		wantText(t, "/target", command(t, "ls", root+"/target", root+"/target/dir"), root+"/target:\ndir\n\n"+root+"/target/dir:\nmoved")
+		wantText(t, "/layers", command(t, "readlink", root+"/layers"), "x")
+		if _, err := os.Lstat(root + "/etc/file"); err == nil {
+			t.Error("/etc/file is there again")
+		}
+		wantText(t, "owner of /own/new", owner(t, root+"/own/new"), "0:0")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -123,10 +123,13 @@ var workMoments = []struct {
 // running tells whether a process of the bed has all these arguments.
 func running(d *testbed.Daemon, args ...string) bool {
 	processes, err := d.Processes()
-	return err == nil && slices.ContainsFunc(processes, func(p testbed.Process) bool {
-		return len(p.Args) > 0 && filepath.Base(p.Args[0]) == "runc" &&
-			!slices.ContainsFunc(args, func(arg string) bool { return !slices.Contains(p.Args, arg) })
-	})
+	return err == nil && slices.ContainsFunc(processes, func(p testbed.Process) bool { return isRunc(p, args...) })
+}
+
+// isRunc tells whether a process is a runc with all these arguments.
+func isRunc(p testbed.Process, args ...string) bool {
+	return len(p.Args) > 0 && filepath.Base(p.Args[0]) == "runc" &&
+		!slices.ContainsFunc(args, func(arg string) bool { return !slices.Contains(p.Args, arg) })
 }
 
 func statePath(d *testbed.Daemon, id string) string {
@@ -151,7 +154,7 @@ func TestP22_KillingTheShimWhileItWorks(t *testing.T) {
 					ID: d.UniqueID("mid"), Args: []string{"true"},
 					Mounts: []specs.Mount{testbed.Bind(volume, "/mnt"), testbed.Bind(volume, "/run/vol")},
 				})
-				met = killAt(t, d, c, moment.sign)
+				met = killAt(t, d, c, moment.sign, nil)
 				deleteByID(t, d, c.ID)
 				// A server that dies before containerd has connected to it is
 				// forgotten by containerd: its socket goes with the next start.
@@ -165,9 +168,35 @@ func TestP22_KillingTheShimWhileItWorks(t *testing.T) {
 	}
 }
 
-// killAt takes a container through its life and kills its shim when the sign is
-// seen. It returns false if the life had ended by then.
-func killAt(t *testing.T, d *testbed.Daemon, c testbed.Container, sign func(*testbed.Daemon, string) bool) bool {
+// TestP22_KillingRunc kills what the shim delegates to, at its work. The client
+// sees an error or not; deleting the container leaves nothing.
+func TestP22_KillingRunc(t *testing.T) {
+	d := freshBed(t, testbed.Options{})
+	volume := ext4Volume(t)
+	for _, verb := range []string{"create", "init", "start", "delete"} {
+		t.Run(verb, func(t *testing.T) {
+			met := false
+			for try := 0; try < 10 && !met; try++ {
+				c := withRuntime(testbed.Container{
+					ID: d.UniqueID("runc"), Args: []string{"true"},
+					Mounts: []specs.Mount{testbed.Bind(volume, "/mnt"), testbed.Bind(volume, "/run/vol")},
+				})
+				met = killAt(t, d, c, func(*testbed.Daemon, string) bool { return true }, func(p testbed.Process) bool { return isRunc(p, verb) })
+				deleteByID(t, d, c.ID)
+				checkClean(t, d)
+			}
+			if !met {
+				t.Error("the moment was never met")
+			}
+			run(t, d, testbed.Container{})
+		})
+	}
+}
+
+// killAt takes a container through its life. When the sign is seen, it kills the
+// shim, or the first process of the bed that is a victim. It returns false if the
+// life had ended by then.
+func killAt(t *testing.T, d *testbed.Daemon, c testbed.Container, sign func(*testbed.Daemon, string) bool, victim func(testbed.Process) bool) bool {
 	t.Helper()
 	done := make(chan struct{})
 	go func() {
@@ -182,13 +211,7 @@ func killAt(t *testing.T, d *testbed.Daemon, c testbed.Container, sign func(*tes
 		default:
 		}
 		if pid == 0 {
-			shims, err := d.Shims(c.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(shims) > 0 {
-				pid = shims[0].Pid
-			}
+			pid = find(t, d, c.ID, victim)
 		}
 		if pid != 0 && sign(d, c.ID) {
 			if err := testbed.Kill9(pid); err != nil {
@@ -198,6 +221,23 @@ func killAt(t *testing.T, d *testbed.Daemon, c testbed.Container, sign func(*tes
 			return true
 		}
 	}
+}
+
+// find returns the victim's process ID, that of the shim without one, 0 for none.
+func find(t *testing.T, d *testbed.Daemon, id string, victim func(testbed.Process) bool) int {
+	t.Helper()
+	processes, err := d.Shims(id)
+	if victim != nil {
+		processes, err = d.Processes()
+		processes = slices.DeleteFunc(processes, func(p testbed.Process) bool { return !victim(p) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(processes) == 0 {
+		return 0
+	}
+	return processes[0].Pid
 }
 
 // liveAndDie goes as far as the runtime lets it.

@@ -62,6 +62,8 @@ func TestShapes_Process(t *testing.T) {
 			"0\t65535",
 		},
 		{"output to a device file", testbed.Container{User: "user", Args: []string{"sh", "-c", "echo out >/dev/stdout; echo more >/proc/self/fd/1"}}, "out\nmore"},
+		{"a pseudo-terminal of its own", testbed.Container{User: "user", Args: []string{"sh", "-c", ": <>/dev/ptmx && ls /dev/pts"}}, "ptmx"},
+		{"a long name", testbed.Container{ID: strings.Repeat("long", 19), Args: []string{"echo", "done"}}, "done"},
 		{"standard input", testbed.Container{Stdin: strings.NewReader("typed\nrest\n"), Args: []string{"head", "-n", "1"}}, "typed"},
 		{"nothing but the process", testbed.Container{Args: []string{"sh", "-c", "ps | wc -l; echo $$"}}, "4\n1"},
 		{"loopback", testbed.Container{CapAdd: []string{"CAP_NET_ADMIN"}, Args: []string{"sh", "-ec", "ip link set lo up; ping -c 1 -W 5 127.0.0.1 >/dev/null; echo alive"}}, "alive"},

@@ -38,6 +38,43 @@ func TestShapes_Rootfs(t *testing.T) {
 	}
 }
 
+// A snapshot without a writable layer is a bind of one layer, or an overlay
+// without an upper directory. The mount points that runc needs are in the image.
+func TestShapes_ViewOfASnapshot(t *testing.T) {
+	d := bed(t)
+	for _, image := range []string{testbed.BusyboxName, testbed.Layers100Name} {
+		t.Run(image, func(t *testing.T) {
+			out := run(t, d, testbed.Container{
+				Image: image, View: true, ReadOnly: true,
+				Args: []string{"sh", "-c", "stat -c %u:%g /own/1000; touch /x 2>&1; true"},
+			})
+			wantText(t, "inside", out, "1000:1000\ntouch: /x: Read-only file system")
+		})
+	}
+}
+
+func TestShapes_RootfsPropagation(t *testing.T) {
+	d := bed(t)
+	for _, kind := range []string{"private", "rprivate", "slave", "rslave", "shared", "rshared"} {
+		t.Run(kind, func(t *testing.T) {
+			out := run(t, d, testbed.Container{
+				Args:   []string{"sh", "-ec", "stat -c %u /own/1000 /mnt/f"},
+				Mounts: []specs.Mount{testbed.Bind(volumeWithFile(t), "/mnt")},
+				Spec:   func(s *specs.Spec) { s.Linux.RootfsPropagation = kind },
+			})
+			wantText(t, "owners", out, "1000\n1000")
+		})
+	}
+}
+
+// volumeWithFile is a directory with the file f of user 1000.
+func volumeWithFile(t *testing.T) string {
+	t.Helper()
+	volume := t.TempDir()
+	file(t, filepath.Join(volume, "f"), 1000, 0o644)
+	return volume
+}
+
 func TestShapes_HundredLayers(t *testing.T) {
 	out := run(t, bed(t), testbed.Container{
 		Image: testbed.Layers100Name,

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,108 +12,13 @@ import (
 	"time"
 
 	eventtypes "github.com/containerd/containerd/api/events"
-	"github.com/containerd/containerd/api/types/runc/options"
-	runtimeoptions "github.com/containerd/containerd/api/types/runtimeoptions/v1"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/events"
 	"github.com/containerd/typeurl/v2"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"github.com/eci-runtime/eci/integration/testbed"
 )
-
-func TestTask_Exec(t *testing.T) {
-	d := bed(t)
-	task := start(t, d, testbed.Container{})
-	for _, c := range []struct {
-		name  string
-		stdin string
-		edit  func(*specs.Process)
-		want  testbed.Result
-	}{
-		{"root", "", func(p *specs.Process) { p.Args = []string{"id"} }, testbed.Result{Stdout: "uid=0(root) gid=0(root) groups=0(root)\n"}},
-		{
-			"user with groups", "",
-			func(p *specs.Process) {
-				p.Args, p.User = []string{"id"}, specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{10, 65535}}
-			},
-			testbed.Result{Stdout: "uid=1000(user) gid=1000(user) groups=10(wheel),65535(last)\n"},
-		},
-		{"output of a user", "", func(p *specs.Process) {
-			p.Args, p.User = []string{"sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr; exit 3"}, specs.User{UID: 1000, GID: 1000}
-		}, testbed.Result{Code: 3, Stdout: "out\n", Stderr: "err\n"}},
-		{"terminal", "", func(p *specs.Process) {
-			p.Args, p.Terminal = []string{"sh", "-c", "test -t 0 && test -t 1 && test -t 2 && echo yes"}, true
-		}, testbed.Result{Stdout: "yes\r\n"}},
-		{"terminal of a user", "", func(p *specs.Process) {
-			p.Args, p.Terminal, p.User = []string{"sh", "-c", "echo out >/dev/tty; tty </dev/tty"}, true, specs.User{UID: 1000, GID: 1000}
-		}, testbed.Result{Stdout: "out\r\n/dev/tty\r\n"}},
-		{"input", "typed\n", func(p *specs.Process) { p.Args = []string{"head", "-n", "1"} }, testbed.Result{Stdout: "typed\n"}},
-		{"directory and environment", "", func(p *specs.Process) {
-			p.Args, p.Cwd, p.Env = []string{"/bin/sh", "-c", "pwd; echo $X"}, "/target", []string{"X=1"}
-		}, testbed.Result{Stdout: "/target\n1\n"}},
-		{"capabilities", "", func(p *specs.Process) {
-			p.Args, p.Capabilities = []string{"grep", "CapEff", "/proc/self/status"}, &specs.LinuxCapabilities{}
-		}, testbed.Result{Stdout: "CapEff:\t0000000000000000\n"}},
-		{"signal", "", func(p *specs.Process) { p.Args = []string{"sh", "-c", "kill -KILL $$"} }, testbed.Result{Code: 137}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var got testbed.Result
-			var err error
-			if c.stdin == "" {
-				got, err = task.ExecSpec(deadline(t), nil, c.edit)
-			} else {
-				got, err = task.ExecSpec(deadline(t), strings.NewReader(c.stdin), c.edit)
-			}
-			if err != nil || got != c.want {
-				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
-			}
-		})
-	}
-}
-
-// An exec is inside all that the container is in.
-func TestTask_ExecIsInside(t *testing.T) {
-	type report struct {
-		UIDMap     string `json:"uid_map"`
-		CapEff     string
-		Namespaces map[string]string
-	}
-	d := bed(t)
-	task := start(t, d, testbed.Container{Args: []string{"sh", "-c", "/probe id; sleep 100000"}})
-	out, err := task.Await(deadline(t), "\n}\n")
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	first, later := decode[report](t, out), decode[report](t, exec(t, task, "/probe", "id"))
-	if fmt.Sprint(first) != fmt.Sprint(later) {
-		t.Errorf("the first process has\n%+v\nan exec\n%+v", first, later)
-	}
-}
-
-func TestTask_BadExecIsRefused(t *testing.T) {
-	d := bed(t)
-	task := start(t, d, testbed.Container{})
-	for _, c := range []struct {
-		name string
-		edit func(*specs.Process)
-		want string
-	}{
-		{"no program", func(p *specs.Process) { p.Args = nil }, "process.args"},
-		{"user outside of the range", func(p *specs.Process) { p.User.UID = 70000 }, "process.user.uid"},
-		{"group outside of the range", func(p *specs.Process) { p.User.AdditionalGids = []uint32{1 << 20} }, "process.user.additionalGids[0]"},
-		{"missing program", func(p *specs.Process) { p.Args = []string{"nosuch"} }, "nosuch"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := task.ExecSpec(deadline(t), nil, func(p *specs.Process) { p.Args = []string{"true"}; c.edit(p) })
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("got %v, want one line with %s", err, c.want)
-			}
-		})
-	}
-	exec(t, task, "true")
-}
 
 func TestTask_PauseAndResume(t *testing.T) {
 	d := bed(t)
@@ -334,84 +238,6 @@ func TestTask_CgroupIsDelegated(t *testing.T) {
 			checkClean(t, d)
 		})
 	}
-}
-
-// TestTask_Options takes every form of options that clients send.
-func TestTask_Options(t *testing.T) {
-	d := bed(t)
-	for _, c := range []struct {
-		name string
-		c    testbed.Container
-	}{
-		{"none", testbed.Container{NoOptions: true}},
-		{"empty", testbed.Container{Options: &options.Options{}}},
-		{"runc's", testbed.Container{Options: &options.Options{Root: d.RuncRoot(), NoNewKeyring: true}}},
-		{"runc's with the configured binary", testbed.Container{Options: &options.Options{Root: d.RuncRoot(), BinaryName: d.Programs.Runc}}},
-		{"CRI's and dockerd's", testbed.Container{Options: &runtimeoptions.Options{
-			TypeUrl: "containerd.runc.v1.Options", ConfigBody: fmt.Appendf(nil, "Root = %q\nNoNewKeyring = true\n", d.RuncRoot()),
-		}}},
-		{"CRI's, empty", testbed.Container{Options: &runtimeoptions.Options{}}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			task := start(t, d, c.c)
-			exec(t, task, "true")
-			if err := task.Delete(deadline(t)); err != nil {
-				t.Error(err)
-			}
-			checkClean(t, d)
-		})
-	}
-}
-
-// -info is how containerd and the kubelet learn that user namespaces work.
-func TestTask_Info(t *testing.T) {
-	d := bed(t)
-	for _, opts := range []any{nil, &runtimeoptions.Options{}, &options.Options{}} {
-		t.Run(fmt.Sprintf("%T", opts), func(t *testing.T) {
-			info, err := d.Client().RuntimeInfo(d.Context(deadline(t)), testbed.Eci, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var found features.Features
-			data, err := json.Marshal(info.Features)
-			if err == nil {
-				err = json.Unmarshal(data, &found)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			mapped := found.Linux.MountExtensions != nil && found.Linux.MountExtensions.IDMap != nil && *found.Linux.MountExtensions.IDMap.Enabled
-			if info.Name != testbed.Eci || !mapped || !strings.Contains(fmt.Sprint(found.Linux.Namespaces), "user") {
-				t.Errorf("%s announces %s", info.Name, data)
-			}
-		})
-	}
-}
-
-// Containers that clients put into one group share a shim, and nothing else.
-func TestTask_GroupSharesAShim(t *testing.T) {
-	d := bed(t)
-	group := func(s *specs.Spec) { s.Annotations = map[string]string{"io.containerd.runc.v2.group": "together"} }
-	first := start(t, d, testbed.Container{Spec: group})
-	second := start(t, d, testbed.Container{Spec: group})
-	if shims, err := d.Shims(""); err != nil || len(shims) != 1 {
-		t.Errorf("shims: %v, %v", shims, err)
-	}
-	if mapping(t, first) == mapping(t, second) {
-		t.Error("both containers have the same range")
-	}
-	if err := first.Delete(deadline(t)); err != nil {
-		t.Fatal(err)
-	}
-	exec(t, second, "true")
-	third := start(t, d, testbed.Container{Spec: group})
-	exec(t, third, "true")
-	for _, task := range []*testbed.Task{second, third} {
-		if err := task.Delete(deadline(t)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	checkClean(t, d)
 }
 
 func TestTask_CheckpointIsRefused(t *testing.T) {

@@ -58,7 +58,7 @@ func newContainer(ctx context.Context, cfg policy.Config, host *hostView, r *tas
 // pool is the pool of ID ranges that the configuration describes.
 func pool(cfg policy.Config, host *hostView) idmap.Pool {
 	p := idmap.Pool{
-		Dir:   filepath.Join(cfg.StateDir, "ranges"),
+		Dir:   rangesDir(cfg.StateDir),
 		First: cfg.IDs.Base, Last: cfg.IDs.End, Size: cfg.IDs.Size,
 		Reserved: idmap.HostReserved,
 	}
@@ -68,8 +68,13 @@ func pool(cfg policy.Config, host *hostView) idmap.Pool {
 	return p
 }
 
-// claim takes a range of host IDs: the lowest free one, or that of the caller.
+// claim takes a range of host IDs: the lowest free one, or that of the caller. First
+// the bundle says where, so that whoever cleans up after a crash finds it.
 func (c *container) claim(d policy.Decision) error {
+	err := os.Symlink(filepath.Dir(c.pool.Dir), filepath.Join(c.bundle, stateLink))
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
 	if d.Mapping == nil {
 		ids, err := c.pool.Claim(c.bundle)
 		c.ids = ids
@@ -148,7 +153,26 @@ func removeStage(dir string) error {
 	return nil
 }
 
-// releaseClaims is the part of release that is left for a fresh process.
-func releaseClaims(cfg policy.Config, bundle string) error {
-	return pool(cfg, nil).ReleaseOwner(bundle)
+// stateLink is a link in the bundle to the state directory in which the container
+// has a claim.
+const stateLink = "eci-state"
+
+// releaseClaims is the part of release that is left for a fresh process, which
+// knows the bundle only. Without a link in it, nothing was ever claimed.
+func releaseClaims(bundle string) error {
+	stateDir, err := os.Readlink(filepath.Join(bundle, stateLink))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = idmap.Pool{Dir: rangesDir(stateDir)}.ReleaseOwner(bundle)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // the state directory is gone, and all claims with it
+	}
+	return err
 }
+
+// rangesDir is the directory of claims.
+func rangesDir(stateDir string) string { return filepath.Join(stateDir, "ranges") }

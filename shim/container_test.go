@@ -42,20 +42,27 @@ func TestRemoveStageNeverRemovesATree(t *testing.T) {
 func TestReleaseClaimsInAFreshProcess(t *testing.T) {
 	cfg := policy.Default()
 	cfg.StateDir = t.TempDir()
-	bundle := t.TempDir()
-	p := pool(cfg, nil)
-	r, err := p.Claim(bundle)
-	if err != nil {
+	c := container{bundle: t.TempDir(), pool: pool(cfg, nil)}
+	if err := releaseClaims(c.bundle); err != nil {
+		t.Errorf("a bundle that claimed nothing: %v", err)
+	}
+	if err := c.claim(policy.Decision{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Lstat(filepath.Join(cfg.StateDir, "ranges", r.String())); err != nil {
+	if _, err := os.Lstat(filepath.Join(cfg.StateDir, "ranges", c.ids.String())); err != nil {
 		t.Fatal(err)
 	}
-	if err := releaseClaims(cfg, bundle); err != nil {
+	if err := releaseClaims(c.bundle); err != nil {
 		t.Fatal(err)
 	}
-	if claims, err := p.Claims(); err != nil || len(claims) != 0 {
+	if claims, err := c.pool.Claims(); err != nil || len(claims) != 0 {
 		t.Errorf("claims %v, %v", claims, err)
+	}
+	if err := os.RemoveAll(cfg.StateDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := releaseClaims(c.bundle); err != nil {
+		t.Errorf("a state directory that is gone: %v", err)
 	}
 }
 

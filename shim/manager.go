@@ -18,11 +18,8 @@ import (
 	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/runc"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/containerd/v2/pkg/shim"
-	"github.com/containerd/log"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
-
-	"github.com/eci-runtime/eci/policy"
 )
 
 // shimManager answers the actions of the shim binary that are not the server's.
@@ -44,16 +41,13 @@ func (shimManager) Start(context.Context, *bootapi.BootstrapParams) (*bootapi.Bo
 // when its shim is gone: after a regular end, where nothing is left to do, and
 // after a crash, where it ends the container and releases what it held.
 //
+// It reads no configuration, which may have changed or become invalid since: where
+// the container's claim is, its bundle says.
+//
 // runc is asked only when it still knows the container. That question costs a
 // look at a directory; asking runc would cost a sixth of a short container's life.
 func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, error) {
-	cfg, err := loadConfig()
-	if err != nil {
-		// Clean up all the same: what is not released now is never released.
-		log.G(ctx).WithError(err).Warn("cleaning up with the default configuration")
-		cfg = policy.Default()
-	}
-	bundle, err := os.Getwd()
+	bundle, err := bundleOf(ctx)
 	if err != nil {
 		return shim.StopStatus{}, err
 	}
@@ -68,7 +62,16 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 		}
 		err = removeCgroups(bundle)
 	}
-	return status, errors.Join(err, releaseClaims(cfg, bundle), removeSockets(ctx, bundle, m.address))
+	return status, errors.Join(err, releaseClaims(bundle), removeSockets(ctx, bundle, m.address))
+}
+
+// bundleOf is the bundle that the action is about, by the name that containerd
+// gives it: it is also in the working directory, but that may have another name.
+func bundleOf(ctx context.Context) (string, error) {
+	if opts, ok := ctx.Value(shim.OptsKey{}).(shim.Opts); ok && opts.BundlePath != "" {
+		return filepath.Clean(opts.BundlePath), nil
+	}
+	return os.Getwd()
 }
 
 // runcKnows tells whether runc has a state of the container.

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
+	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
 	"github.com/containerd/containerd/v2/pkg/shim"
+	"github.com/containerd/ttrpc"
 )
 
 // removeSockets removes the sockets that a killed server left behind. Where one
 // of them still answers, the server lives and serves other containers of its group.
 func removeSockets(ctx context.Context, bundle, address string) error {
 	own := bootstrapAddress(bundle)
-	if own == "" || shim.CanConnect(own) {
+	if own == "" || answers(ctx, own) {
 		return nil
 	}
 	err := shim.RemoveSocket(own)
@@ -29,6 +32,23 @@ func removeSockets(ctx context.Context, bundle, address string) error {
 		return nil
 	}
 	return err
+}
+
+// answers tells whether a server lives behind a socket. That one can connect says
+// little: a process that is being killed closes its files one after the other, and
+// containerd acts on the first. So a question is asked that every server answers,
+// be it with an error, and a dying one never does.
+func answers(ctx context.Context, address string) bool {
+	conn, err := shim.AnonDialer(address, time.Second)
+	if err != nil {
+		return false
+	}
+	client := ttrpc.NewClient(conn)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err = taskapi.NewTTRPCTaskClient(client).Connect(ctx, &taskapi.ConnectRequest{})
+	return !errors.Is(err, ttrpc.ErrClosed)
 }
 
 // bootstrapAddress is the address of the bundle's server, as containerd 2.x

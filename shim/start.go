@@ -55,7 +55,7 @@ func start(args arguments, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(address)
+	listener, err := listen(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func serverCommand(args arguments, files []*os.File) (*exec.Cmd, error) {
 
 // listen makes the shim's socket. It returns nil when a living server of the
 // same group listens there already; a socket that a dead one left is replaced.
-func listen(address string) (*net.UnixListener, error) {
+func listen(ctx context.Context, address string) (*net.UnixListener, error) {
 	l, err := shim.NewSocket(address)
 	if err == nil {
 		l.SetUnlinkOnClose(false)
@@ -146,7 +146,7 @@ func listen(address string) (*net.UnixListener, error) {
 	if !shim.SocketEaddrinuse(err) {
 		return nil, fmt.Errorf("create shim socket: %w", err)
 	}
-	if shim.CanConnect(address) {
+	if answers(ctx, address) {
 		return nil, nil
 	}
 	if err := shim.RemoveSocket(address); err != nil && !errors.Is(err, os.ErrNotExist) {

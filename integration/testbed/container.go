@@ -22,6 +22,7 @@ type Container struct {
 
 	Image       string // name of an imported image; "" is BusyboxName
 	Snapshotter string // "" is overlayfs
+	View        bool   // a snapshot without a writable layer
 	Rootfs      string // a directory to use instead of an image
 
 	User       string   // as in `ctr run --user`: name or uid[:gid]
@@ -94,11 +95,11 @@ func (d *Daemon) source(ctx context.Context, c Container) ([]client.NewContainer
 	if err := unpack(ctx, image, c.Snapshotter); err != nil {
 		return nil, nil, fmt.Errorf("unpack %s: %w", name, err)
 	}
-	opts := []client.NewContainerOpts{
-		client.WithImage(image),
-		client.WithSnapshotter(c.Snapshotter),
-		client.WithNewSnapshot(c.ID, image),
+	snapshot := client.WithNewSnapshot
+	if c.View {
+		snapshot = client.WithNewSnapshotView
 	}
+	opts := []client.NewContainerOpts{client.WithImage(image), client.WithSnapshotter(c.Snapshotter), snapshot(c.ID, image)}
 	return opts, []oci.SpecOpts{oci.WithImageConfig(image)}, nil
 }
 

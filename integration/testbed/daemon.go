@@ -142,6 +142,19 @@ func (d *Daemon) launch() error {
 	return d.connect()
 }
 
+// Relaunch kills containerd with SIGKILL and starts it again, on the same state.
+// Shims and containers live on.
+func (d *Daemon) Relaunch() error {
+	if err := d.client.Close(); err != nil {
+		return err
+	}
+	if err := d.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-d.exited
+	return d.launch()
+}
+
 // connect waits for containerd's socket, then for its word that it serves.
 func (d *Daemon) connect() error {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)

@@ -94,6 +94,22 @@ func (d *Daemon) Restart(ctx context.Context, id string) (*Task, error) {
 	return t, t.Start(ctx)
 }
 
+// Attach returns the task of a container that exists, without its output: the one
+// who started it has that.
+func (d *Daemon) Attach(ctx context.Context, id string) (*Task, error) {
+	ctx = d.Context(ctx)
+	made, err := d.client.LoadContainer(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	t := &Task{ID: id, Container: made, bed: d, out: new(Output)}
+	if t.Task, err = made.Task(ctx, nil); err != nil {
+		return nil, err
+	}
+	t.exited, err = t.Task.Wait(ctx)
+	return t, err
+}
+
 // Start starts the first process.
 func (t *Task) Start(ctx context.Context) error { return t.Task.Start(t.bed.Context(ctx)) }
 

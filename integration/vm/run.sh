@@ -13,6 +13,7 @@
 #   CPUS     virtual CPUs (default: as many as here, at least 2)
 #   MEMORY   MiB (default 3072)
 #   TIMEOUT  seconds until the machine is ended (default 3600)
+#   ECI_BIN  directory of the built programs (default bin/ of the checkout)
 #   APPEND   more words for the kernel's command line
 #
 # What the command prints goes to standard output, and its status is the script's.
@@ -25,6 +26,7 @@ suite=${SUITE:-bookworm}
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/eci-vm}
 memory=${MEMORY:-3072}
 timeout=${TIMEOUT:-3600}
+bin=${ECI_BIN:-$project/bin}
 cpus=${CPUS:-$(nproc)}
 [ "$cpus" -ge 2 ] || cpus=2
 
@@ -52,18 +54,25 @@ machine() {
     name=$suite-$(echo "$kernel" | tr / _)
     hash=$(cat "$here/image.sh" "$here"/guest/* | sha256sum | cut -c 1-12)
     machine=$cache/$name-$hash
-    [ ! -e "$machine" ] || return 0
+    mkdir -p "$cache"
+    # Two runs at a time make it once.
+    (
+        flock 9
+        [ -e "$machine" ] || make_machine
+    ) 9>"$cache/lock"
+}
+
+make_machine() {
     need mmdebstrap mmdebstrap
     need mkfs.ext4 e2fsprogs
     if [ "$(id -u)" != 0 ]; then
         need fakeroot fakeroot
         need newuidmap uidmap
     fi
-    mkdir -p "$cache"
     say "making the machine ($suite, $kernel) in $cache"
-    rm -rf "$cache/$name"-????????????
+    rm -rf "$cache/$name"-???????????? "$cache"/.new.*
     new=$(mktemp -d "$cache/.new.XXXXXX")
-    sh "$here/image.sh" "$new" "$suite" "$kernel" >&2 || {
+    sh "$here/image.sh" "$new" "$suite" "$kernel" >&2 </dev/null || {
         rm -rf "$new"
         fail "the machine could not be made"
     }
@@ -87,7 +96,7 @@ compile() {
 payload() {
     mkdir "$tmp/eci"
     (cd "$project" && tar -cf - --exclude=./.git --exclude=./bin .) | tar -C "$tmp/eci" -xf -
-    [ ! -d "$project/bin" ] || cp -aL "$project/bin" "$tmp/eci/bin"
+    [ ! -d "$bin" ] || cp -aL "$bin" "$tmp/eci/bin"
     [ ! -d "$tmp/built" ] || mv "$tmp/built" "$tmp/eci/vm-built"
     printf '%s\n' "$1" >"$tmp/eci/vm-command"
     need mkfs.ext4 e2fsprogs
@@ -136,38 +145,44 @@ finish() {
     rm -rf "$tmp"
 }
 
-qemu=
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/eci-vm.XXXXXX")
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+# In one piece: the shell has read all of this file before it runs any of it.
+main() {
+    qemu=
+    tmp=$(mktemp -d "${TMPDIR:-/tmp}/eci-vm.XXXXXX")
+    trap finish EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
 
-[ "$(uname -m)" = x86_64 ] || fail "the machine is x86_64, this one is $(uname -m)"
-mode=${1:-test}
-[ $# = 0 ] || shift
-case $mode in
-image)
+    [ "$(uname -m)" = x86_64 ] || fail "the machine is x86_64, this one is $(uname -m)"
+    mode=${1:-test}
+    [ $# = 0 ] || shift
+    case $mode in
+    image)
+        machine
+        echo "$machine"
+        exit 0
+        ;;
+    exec)
+        [ $# = 1 ] || fail "exec takes one shell command"
+        command="cd /eci && $1"
+        ;;
+    test)
+        for file in containerd ctr runc containerd-shim-runc-v2 containerd-shim-eci-v2; do
+            [ -x "$bin/$file" ] || fail "$bin/$file is missing: make peers build"
+        done
+        compile
+        command="cd /eci/integration && exec /eci/vm-built/integration.test -test.timeout=${timeout}s"
+        for flag; do
+            case $flag in -test.*) ;; -*) flag=-test.${flag#-} ;; esac
+            command="$command '$flag'"
+        done
+        ;;
+    *) fail "unknown: $mode (test, exec or image)" ;;
+    esac
     machine
-    echo "$machine"
-    exit 0
-    ;;
-exec)
-    [ $# = 1 ] || fail "exec takes one shell command"
-    command="cd /eci && $1"
-    ;;
-test)
-    for file in containerd ctr runc containerd-shim-runc-v2 containerd-shim-eci-v2; do
-        [ -x "$project/bin/$file" ] || fail "bin/$file is missing: make tools build"
-    done
-    compile
-    command="cd /eci/integration && exec /eci/vm-built/integration.test -test.timeout=${timeout}s"
-    for flag; do
-        case $flag in -test.*) ;; -*) flag=-test.${flag#-} ;; esac
-        command="$command '$flag'"
-    done
-    ;;
-*) fail "unknown: $mode (test, exec or image)" ;;
-esac
-machine
-payload "$command"
-boot
+    payload "$command"
+    boot
+}
+
+main "$@"
+exit
