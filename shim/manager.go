@@ -57,12 +57,22 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 	}
 	status := recordedExit(bundle)
 	if known {
-		if status, err = m.Shim.Stop(ctx, id); err != nil {
+		if status, err = m.end(ctx, bundle, id); err != nil {
 			return status, err
 		}
 		err = removeCgroups(bundle)
 	}
 	return status, errors.Join(err, releaseClaims(bundle), removeSockets(ctx, bundle, m.address))
+}
+
+// end has runc kill and remove a container that its server left behind.
+func (m shimManager) end(ctx context.Context, bundle, id string) (shim.StopStatus, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if state, err := runcStateOf(ctx, bundle, id); err == nil {
+		go thawUntil(ctx, state)
+	}
+	return m.Shim.Stop(ctx, id)
 }
 
 // bundleOf is the bundle that the action is about, by the name that containerd
@@ -76,19 +86,28 @@ func bundleOf(ctx context.Context) (string, error) {
 
 // runcKnows tells whether runc has a state of the container.
 func runcKnows(ctx context.Context, bundle, id string) (bool, error) {
-	ns, err := namespaces.NamespaceRequired(ctx)
+	state, err := runcStateOf(ctx, bundle, id)
 	if err != nil {
 		return false, err
 	}
-	opts, err := runc.ReadOptions(bundle)
-	if err != nil {
-		return false, err
-	}
-	_, err = os.Lstat(runcState(opts, ns, id))
+	_, err = os.Lstat(state)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
 	return true, err
+}
+
+// runcStateOf is runcState for a container of which there is only the bundle.
+func runcStateOf(ctx context.Context, bundle, id string) (string, error) {
+	ns, err := namespaces.NamespaceRequired(ctx)
+	if err != nil {
+		return "", err
+	}
+	opts, err := runc.ReadOptions(bundle)
+	if err != nil {
+		return "", err
+	}
+	return runcState(opts, ns, id), nil
 }
 
 // runcState is the directory in which runc keeps the state of a container.

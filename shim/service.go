@@ -3,6 +3,7 @@ package shim
 import (
 	"context"
 	"sync"
+	"time"
 
 	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
 	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/task"
@@ -13,6 +14,7 @@ import (
 	"github.com/containerd/plugin"
 	"github.com/containerd/plugin/registry"
 	"github.com/containerd/ttrpc"
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
@@ -155,15 +157,43 @@ func (s *service) Start(ctx context.Context, r *taskapi.StartRequest) (*taskapi.
 
 // Exec adds another process, whose spec is judged like the container's first.
 func (s *service) Exec(ctx context.Context, r *taskapi.ExecProcessRequest) (*emptypb.Empty, error) {
-	s.mu.Lock()
-	c := s.containers[r.ID]
-	s.mu.Unlock()
-	if c != nil { // else the embedded service says that there is none
+	if c := s.container(r.ID); c != nil { // else the embedded service says that there is none
 		if err := checkExec(r, c.ids.Size); err != nil {
 			return nil, toGRPC(err)
 		}
 	}
 	return s.TTRPCTaskService.Exec(ctx, r)
+}
+
+// Kill sends a signal. What has to die of it does, whatever the container has done
+// to its cgroups.
+func (s *service) Kill(ctx context.Context, r *taskapi.KillRequest) (*emptypb.Empty, error) {
+	resp, err := s.TTRPCTaskService.Kill(ctx, r)
+	if err == nil && r.Signal == uint32(unix.SIGKILL) {
+		if c := s.container(r.ID); c != nil {
+			go s.thaw(c, r)
+		}
+	}
+	return resp, err
+}
+
+// thaw helps a process to die of the signal that it got.
+func (s *service) thaw(c *container, r *taskapi.KillRequest) {
+	const patience = time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	go func() {
+		_, _ = s.TTRPCTaskService.Wait(ctx, &taskapi.WaitRequest{ID: r.ID, ExecID: r.ExecID})
+		cancel()
+	}()
+	thawUntil(ctx, c.runcState)
+}
+
+// container is the container with that id, nil if there is none.
+func (s *service) container(id string) *container {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.containers[id]
 }
 
 // Checkpoint is refused: CRIU restores neither ID-mapped mounts nor the time

@@ -8,16 +8,28 @@ import (
 	"github.com/eci-runtime/eci/integration/testbed"
 )
 
-// measureExecs times `ctr task exec` in one living container of each side.
+// measureExecs times `ctr task exec` in living containers, several pairs of them.
 func measureExecs(ctx context.Context, b *bench, _ []row) error {
-	tasks, err := b.idlers(ctx)
-	if err != nil {
-		return err
+	rounds := b.few(6, 2)
+	for range rounds {
+		tasks, err := b.idlers(ctx)
+		if err != nil {
+			return err
+		}
+		err = b.execs(ctx, tasks, b.opts.pairs*3/2/rounds)
+		if err := errors.Join(err, deleteAll(ctx, tasks)); err != nil {
+			return err
+		}
 	}
-	const warm = 2
-	n := 0
-	err = b.alternate(warm+b.opts.pairs*3/2, func(side int) error {
-		n++
+	return nil
+}
+
+// execs takes n samples of each side in one pair of containers, after one that
+// does not count.
+func (b *bench) execs(ctx context.Context, tasks [2]*testbed.Task, n int) error {
+	n = max(n, 1)
+	first := [2]bool{true, true}
+	return b.alternate(1+n, func(side int) error {
 		before, err := b.meter.cpu()
 		if err != nil {
 			return err
@@ -32,13 +44,13 @@ func measureExecs(ctx context.Context, b *bench, _ []row) error {
 		}
 		took := time.Since(start)
 		after, err := b.meter.cpu()
-		if err == nil && n > 2*warm {
-			b.add("exec", side, 1, nano(took))
-			b.add("exec-cpu", side, 1, nano(after-before))
+		if err == nil && !first[side] {
+			b.add("exec", side, n, nano(took))
+			b.add("exec-cpu", side, n, nano(after-before))
 		}
+		first[side] = false
 		return err
 	})
-	return errors.Join(err, deleteAll(ctx, tasks))
 }
 
 // idlers starts one container of each side that only sleeps.
