@@ -1,6 +1,7 @@
 package idmap
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +38,6 @@ func TestAdopted(t *testing.T) {
 		{"lower layers mapped by option", true, true, []string{"3/fs"}, "adopted", "701000:701001"},
 		{"everything chowned", true, false, []string{"0/fs", "1/fs", "2/fs", "3/fs"}, "adopted", "701000:701001"},
 		{"nothing done", true, false, nil, "overlay", "1000:1001"},
-		{"options alone", false, true, []string{"3/fs"}, "adopted", "701000:701001"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			linuxtest.NoLeak(t)
@@ -105,6 +105,38 @@ func TestDirectoryErrors(t *testing.T) {
 				t.Errorf("%v, want %s", err, want)
 			}
 			return nil
+		})
+	}
+}
+
+// TestContradictions: mounts that would be another thing than their type says.
+func TestContradictions(t *testing.T) {
+	linuxtest.Root(t)
+	lower := linuxtest.Dir(t)
+	for _, tc := range []struct {
+		name string
+		m    Mount
+	}{
+		{"an overlay that is a bind of its source", Mount{Type: "overlay", Source: "/", Options: []string{"rbind", "lowerdir=" + lower}}},
+		{"an overlay with bind", Mount{Type: "overlay", Source: "/", Options: []string{"bind", "lowerdir=" + lower}}},
+		{"nothing with rbind", Mount{Type: "none", Source: "/", Options: []string{"rbind"}}},
+		{"mapped by option, without a mapping", Mount{Type: "overlay", Source: "overlay", Options: []string{"lowerdir=" + lower, "uidmap=0:700000:65536", "gidmap=0:700000:65536"}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			linuxtest.NoLeak(t)
+			userns, err := NewUserNamespace(testRange)
+			must(t, err)
+			defer userns.Close()
+			err = RunStage(StageConfig{Range: testRange, UserNS: userns}, func(s *Stage) error {
+				root, _, err := s.Rootfs(Rootfs{Mounts: []Mount{tc.m}, Target: target(t)})
+				if err == nil {
+					root.Close()
+				}
+				return err
+			})
+			if !errors.Is(err, ErrMountOption) {
+				t.Errorf("got %v, want ErrMountOption", err)
+			}
 		})
 	}
 }

@@ -81,14 +81,19 @@ func (r Rootfs) parse() (rootfsMount, error) {
 	}
 	m := r.Mounts[0]
 	o, err := parseOptions(m.Options)
-	return rootfsMount{Rootfs: r, fstype: m.Type, source: m.Source, options: o}, err
+	if err != nil {
+		return rootfsMount{}, err
+	}
+	if m.Type != "bind" && o.ms&(unix.MS_BIND|unix.MS_REC) != 0 {
+		// mount(2) would make it a bind of the source, whatever the type.
+		return rootfsMount{}, fmt.Errorf("%w: root file system of type %q with bind or rbind", ErrMountOption, m.Type)
+	}
+	return rootfsMount{Rootfs: r, fstype: m.Type, source: m.Source, options: o}, nil
 }
 
 func isOverlay(_ *Stage, m rootfsMount) (bool, error) { return m.fstype == "overlay", nil }
 
-func isBind(_ *Stage, m rootfsMount) (bool, error) {
-	return m.fstype == "bind" || m.ms&unix.MS_BIND != 0, nil
-}
+func isBind(_ *Stage, m rootfsMount) (bool, error) { return m.fstype == "bind", nil }
 
 // mountDirectory clones a directory, ID-mapped, with the mounts below it if it
 // is an rbind.
@@ -123,6 +128,9 @@ func attachDirectory(s *Stage, m rootfsMount, unmapped bool) (*os.File, error) {
 // belong to the container's root already.
 func adoptedApplies(s *Stage, m rootfsMount) (bool, error) {
 	if m.uidmap != "" || m.gidmap != "" {
+		if !m.Adopt {
+			return false, fmt.Errorf("%w: uidmap=%s, gidmap=%s without a mapping of the caller's", ErrMountOption, m.uidmap, m.gidmap)
+		}
 		want := fmt.Sprintf("0:%d:%d", s.Range.Base, s.Range.Size)
 		if m.uidmap != want || m.gidmap != want {
 			return false, fmt.Errorf("%w: uidmap=%s, gidmap=%s instead of %s", ErrMountOption, m.uidmap, m.gidmap, want)

@@ -23,10 +23,10 @@ func TestTask_Options(t *testing.T) {
 	}{
 		{"none", testbed.Container{NoOptions: true}},
 		{"empty", testbed.Container{Options: &options.Options{}}},
-		{"runc's", testbed.Container{Options: &options.Options{Root: d.RuncRoot(), NoNewKeyring: true}}},
+		{"runc's", testbed.Container{Options: &options.Options{Root: d.RuncRoot()}}},
 		{"runc's with the configured binary", testbed.Container{Options: &options.Options{Root: d.RuncRoot(), BinaryName: d.Programs.Runc}}},
 		{"CRI's and dockerd's", testbed.Container{Options: &runtimeoptions.Options{
-			TypeUrl: "containerd.runc.v1.Options", ConfigBody: fmt.Appendf(nil, "Root = %q\nNoNewKeyring = true\n", d.RuncRoot()),
+			TypeUrl: "containerd.runc.v1.Options", ConfigBody: fmt.Appendf(nil, "Root = %q\n", d.RuncRoot()),
 		}}},
 		{"CRI's, empty", testbed.Container{Options: &runtimeoptions.Options{}}},
 	} {

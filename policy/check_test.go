@@ -165,3 +165,24 @@ func violates(t *testing.T, err error, rule, field string, class error) {
 		t.Errorf("not one printable line: %q", err)
 	}
 }
+
+func TestCheckResources(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name      string
+		resources *specs.LinuxResources
+		want      string
+	}{
+		{"none", nil, ""},
+		{"a limit", &specs.LinuxResources{Unified: map[string]string{"memory.high": "1"}}, ""},
+		{"a process", &specs.LinuxResources{Unified: map[string]string{"cgroup.procs": "1"}}, "rule cgroup, field linux.resources.unified"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := policy.CheckResources(tt.resources)
+			if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -11,6 +11,11 @@ type Config struct {
 	// the PATH of containerd.
 	Runc string
 
+	// RuncRoots are the directories in which clients may have runc keep its
+	// state, absolute. Whoever can write to one is root of the host: runc runs
+	// the hooks that the state of a container names.
+	RuncRoots []string
+
 	// IDs is the pool that ranges of host IDs are claimed from.
 	IDs IDs
 
@@ -60,6 +65,11 @@ const (
 func Default() Config {
 	return Config{
 		StateDir: "/run/eci",
+		RuncRoots: []string{
+			"/run/containerd/runc",
+			"/run/docker/runtime-runc",
+			"/var/run/docker/runtime-runc",
+		},
 		IDs: IDs{
 			Base: 100000,
 			Size: MinSize,

@@ -11,7 +11,7 @@ import (
 
 // known are the keys that a configuration may hold.
 var known = []string{
-	"state_dir", "runc",
+	"state_dir", "runc", "runc_roots",
 	"ids", "ids.base", "ids.size", "ids.end",
 	"devices", "devices.allow",
 }

@@ -11,9 +11,10 @@ import (
 
 // file is the configuration as it is written; what is nil was not.
 type file struct {
-	StateDir *string `toml:"state_dir"`
-	Runc     *string `toml:"runc"`
-	IDs      struct {
+	StateDir  *string   `toml:"state_dir"`
+	Runc      *string   `toml:"runc"`
+	RuncRoots *[]string `toml:"runc_roots"`
+	IDs       struct {
 		Base *uint32 `toml:"base"`
 		Size *uint32 `toml:"size"`
 		End  *uint32 `toml:"end"`
@@ -49,6 +50,7 @@ func Parse(name string, data []byte) (Config, error) {
 func (f *file) over(cfg Config) Config {
 	set(&cfg.StateDir, f.StateDir)
 	set(&cfg.Runc, f.Runc)
+	set(&cfg.RuncRoots, f.RuncRoots)
 	set(&cfg.IDs.Base, f.IDs.Base)
 	set(&cfg.IDs.Size, f.IDs.Size)
 	set(&cfg.IDs.End, f.IDs.End)
@@ -90,6 +92,14 @@ var checks = []struct {
 			return ""
 		}
 		return badDir(c.Runc)
+	}},
+	{key: "runc_roots", check: func(c Config) string {
+		for i, p := range c.RuncRoots {
+			if reason := badDir(p); reason != "" {
+				return fmt.Sprintf("[%d]: %s", i, reason)
+			}
+		}
+		return ""
 	}},
 	{key: "ids.base", check: func(c Config) string {
 		if c.IDs.Base < MinHostID {

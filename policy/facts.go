@@ -18,6 +18,11 @@ type Facts struct {
 	// mounts of the spec; a source that is absent here does not exist.
 	Sources map[int]Source `json:"sources,omitempty"`
 
+	// CgroupTaken says why the cgroup that the spec names could not be the
+	// container's alone: "/sys/fs/cgroup/pids/svc has processes". Empty: it does
+	// not exist yet, or nothing is in it.
+	CgroupTaken string `json:"cgroupTaken,omitempty"`
+
 	// Devices are the nodes of the host that Config.Devices.Allow matches.
 	Devices []Node `json:"devices,omitempty"`
 }

@@ -5,10 +5,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // checkCgroup keeps the container in a cgroup of its own, which is going to be
-// delegated to it. That the cgroup is empty is looked at by runc (>= 1.1).
+// delegated to it. runc (>= 1.1) looks whether it is empty, but on cgroup v1 in one
+// hierarchy only.
 func checkCgroup(r *request, _ *Decision) *Violation {
 	p := r.spec.Linux.CgroupsPath
 	switch {
@@ -19,11 +22,20 @@ func checkCgroup(r *request, _ *Decision) *Violation {
 		return denied("linux.cgroupsPath", "the cgroup %q is the root cgroup, or the runtime's own", p)
 	case hasNull(p):
 		return malformed("linux.cgroupsPath", "the cgroup %q holds a null byte", p)
+	case !path.IsAbs(p) && strings.Count(p, ":") != 2:
+		return unsupported("linux.cgroupsPath", "the cgroup %q is relative to wherever containerd is; write an absolute path, or slice:prefix:name", p)
+	case r.facts.CgroupTaken != "":
+		return denied("linux.cgroupsPath", "the cgroup %q is not the container's alone: %s", p, r.facts.CgroupTaken)
 	}
-	if r.spec.Linux.Resources == nil {
+	return checkResources(r.spec.Linux.Resources)
+}
+
+// checkResources lets a client set limits, and not move processes.
+func checkResources(resources *specs.LinuxResources) *Violation {
+	if resources == nil {
 		return nil
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.spec.Linux.Resources.Unified)) {
+	for _, key := range slices.Sorted(maps.Keys(resources.Unified)) {
 		if strings.HasPrefix(key, "cgroup.") {
 			return denied("linux.resources.unified", "%q manages cgroups (processes, controllers); a client may set limits only", key)
 		}

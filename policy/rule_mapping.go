@@ -32,6 +32,10 @@ func checkMapping(r *request, d *Decision) *Violation {
 	return nil
 }
 
+// maxMapping is how many IDs a client may bring. Kubernetes brings 65,536, dockerd
+// what /etc/subuid says.
+const maxMapping = 1 << 20
+
 // maxExtents is how many lines /proc/PID/uid_map takes since Linux 4.15,
 // user_namespaces(7).
 const maxExtents = 340
@@ -64,6 +68,8 @@ func oneExtent(field string, extents []specs.LinuxIDMapping) (specs.LinuxIDMappi
 		return whole, denied(field, "the mapping %s does not start at container ID 0", show(whole))
 	case whole.Size < MinSize:
 		return whole, denied(field, "the mapping %s has fewer than %d IDs", show(whole), MinSize)
+	case whole.Size > maxMapping:
+		return whole, denied(field, "the mapping %s has more than %d IDs, and takes them from all other containers", show(whole), maxMapping)
 	case whole.HostID < MinHostID:
 		return whole, denied(field, "the mapping %s reaches host IDs below %d, where the host's own users live", show(whole), MinHostID)
 	}

@@ -26,15 +26,16 @@ var rules = []struct {
 	{"device", checkDevices},
 	{"device-path", checkDevicePaths},
 	{"device-owner", checkDeviceOwners},
-	{"cgroup", checkCgroup},
+	{ruleCgroup, checkCgroup},
 	{"net-device", checkNetDevices},
 	{"seccomp-listener", checkSeccompListener},
 }
 
-// The two rules that hold for later processes as well.
+// The rules that hold for later processes, and for later limits, as well.
 const (
 	ruleProcess = "process"
 	ruleUserIDs = "user-ids"
+	ruleCgroup  = "cgroup"
 )
 
 // Rules names the rules, in order.
@@ -76,6 +77,16 @@ func CheckProcess(p *specs.Process, size uint32) error {
 	}
 	if v := badUser(p.User, size); v != nil {
 		v.Rule = ruleUserIDs
+		return v
+	}
+	return nil
+}
+
+// CheckResources decides whether a running container may get these resources. The
+// error is a [*Violation].
+func CheckResources(resources *specs.LinuxResources) error {
+	if v := checkResources(resources); v != nil {
+		v.Rule = ruleCgroup
 		return v
 	}
 	return nil

@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/moby/sys/mountinfo"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +33,14 @@ func delegateV1(runcState string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
+	roots, err := cgroupRoots()
+	if err != nil {
+		return err
+	}
 	for _, dir := range paths {
+		if !slices.ContainsFunc(roots, func(root string) bool { return dir != root && within(dir, root) }) {
+			return fmt.Errorf("runc's state of the container names %q, which is no cgroup", dir)
+		}
 		for _, name := range delegated {
 			err := os.Lchown(filepath.Join(dir, name), uid, gid)
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -131,6 +141,44 @@ func removeCgroupTree(dir string) error {
 		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 	}
 	return nil
+}
+
+// cgroupTaken says why the cgroup that a spec names could not be the container's
+// alone, in any hierarchy: somebody is in it, or a cgroup above it was delegated to
+// somebody. Engines make the cgroups above a container's, never its own.
+func cgroupTaken(spec *specs.Spec) (string, error) {
+	if spec.Linux == nil || !filepath.IsAbs(spec.Linux.CgroupsPath) {
+		return "", nil
+	}
+	roots, err := cgroupRoots()
+	if err != nil {
+		return "", err
+	}
+	for _, root := range roots {
+		if why := takenIn(root, filepath.Clean(spec.Linux.CgroupsPath)); why != "" {
+			return why, nil
+		}
+	}
+	return "", nil
+}
+
+func takenIn(root, path string) string {
+	dir := filepath.Join(root, path)
+	if entries, err := os.ReadDir(dir); err == nil {
+		if procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs")); err != nil || len(procs) > 0 {
+			return dir + " has processes"
+		}
+		if slices.ContainsFunc(entries, fs.DirEntry.IsDir) {
+			return dir + " has cgroups below it"
+		}
+	}
+	for up := filepath.Dir(dir); up != root && within(up, root); up = filepath.Dir(up) {
+		var st unix.Stat_t
+		if unix.Stat(up, &st) == nil && st.Uid != 0 {
+			return fmt.Sprintf("%s belongs to user %d", up, st.Uid)
+		}
+	}
+	return ""
 }
 
 // isSystemdCgroup tells whether a cgroups path is written for systemd's driver,

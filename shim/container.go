@@ -44,6 +44,9 @@ func newContainer(ctx context.Context, cfg policy.Config, host *hostView, r *tas
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOptions(cfg, opts); err != nil {
+		return nil, err
+	}
 	if opts.BinaryName, err = findRunc(cfg, opts); err != nil {
 		return nil, err
 	}

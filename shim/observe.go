@@ -25,6 +25,10 @@ func observe(cfg policy.Config, host *hostView, spec *specs.Spec) (policy.Facts,
 	for i, source := range opened {
 		facts.Sources[i] = describe(source.Path, source.Stat)
 	}
+	if facts.CgroupTaken, err = cgroupTaken(spec); err != nil {
+		opened.Close()
+		return facts, nil, err
+	}
 	if facts.Devices, err = hostDevices(cfg, spec, facts); err != nil {
 		opened.Close()
 		return facts, nil, err

@@ -1,11 +1,17 @@
 package shim
 
 import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
 	"github.com/containerd/containerd/api/types/runc/options"
 	runtimeoptions "github.com/containerd/containerd/api/types/runtimeoptions/v1"
 	"github.com/containerd/typeurl/v2"
 	"github.com/pelletier/go-toml/v2"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/eci-runtime/eci/policy"
 )
 
 // runcOptions reads the options of a create request as runc's own type, which is
@@ -71,3 +77,28 @@ func packOptions(o *options.Options) (*anypb.Any, error) {
 type optionsError struct{ what string }
 
 func (e *optionsError) Error() string { return "runtime options " + e.what }
+
+// refusedOptions are those that take a wall away. A client that may set them is not
+// thereby one that may leave them out.
+var refusedOptions = []struct {
+	name string
+	set  func(*options.Options) bool
+	why  string
+}{
+	{"no_pivot_root", (*options.Options).GetNoPivotRoot, "without pivot_root(2) the host's tree stays below the container's root, from where setns(2) leads back to it"},
+	{"no_new_keyring", (*options.Options).GetNoNewKeyring, "the container would possess the keys of containerd's session keyring"},
+}
+
+// checkOptions refuses options that an isolated container cannot have, and a place
+// for runc's state that the configuration does not list.
+func checkOptions(cfg policy.Config, o *options.Options) error {
+	if root := o.GetRoot(); root != "" && !slices.Contains(cfg.RuncRoots, filepath.Clean(root)) {
+		return &optionsError{fmt.Sprintf("have runc keep its state in %q, which is not in runc_roots of the configuration", root)}
+	}
+	for _, refused := range refusedOptions {
+		if refused.set(o) {
+			return &optionsError{fmt.Sprintf("ask for %s: %s", refused.name, refused.why)}
+		}
+	}
+	return nil
+}

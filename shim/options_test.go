@@ -77,3 +77,21 @@ func TestFindRunc(t *testing.T) {
 		t.Errorf("no runc on the PATH: %v", err)
 	}
 }
+
+func TestOptionsThatTakeAWallAway(t *testing.T) {
+	for _, c := range []struct {
+		opts *options.Options
+		err  string
+	}{
+		{&options.Options{}, ""},
+		{&options.Options{Root: "/run/containerd/runc"}, ""},
+		{&options.Options{Root: "/run/docker/runtime-runc/"}, ""},
+		{&options.Options{Root: "/tmp/mine"}, `runtime options have runc keep its state in "/tmp/mine", which is not in runc_roots`},
+		{&options.Options{NoPivotRoot: true}, "runtime options ask for no_pivot_root: "},
+		{&options.Options{NoNewKeyring: true}, "runtime options ask for no_new_keyring: "},
+	} {
+		if err := checkOptions(policy.Default(), c.opts); (err == nil) != (c.err == "") || !strings.HasPrefix(errText(err), c.err) {
+			t.Errorf("%v: %v", c.opts, err)
+		}
+	}
+}

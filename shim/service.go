@@ -2,6 +2,8 @@ package shim
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,8 +16,11 @@ import (
 	"github.com/containerd/plugin"
 	"github.com/containerd/plugin/registry"
 	"github.com/containerd/ttrpc"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/eci-runtime/eci/policy"
 )
 
 // service is runc's task service with isolation in front of Create.
@@ -194,6 +199,19 @@ func (s *service) container(id string) *container {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.containers[id]
+}
+
+// Update changes the limits of a container, which must not be a way to move
+// processes of the host.
+func (s *service) Update(ctx context.Context, r *taskapi.UpdateTaskRequest) (*emptypb.Empty, error) {
+	var resources specs.LinuxResources
+	if err := json.Unmarshal(r.GetResources().GetValue(), &resources); err != nil {
+		return nil, toGRPC(fmt.Errorf("%w: the resources to set: %w", errSpec, err))
+	}
+	if err := policy.CheckResources(&resources); err != nil {
+		return nil, toGRPC(err)
+	}
+	return s.TTRPCTaskService.Update(ctx, r)
 }
 
 // Checkpoint is refused: CRIU restores neither ID-mapped mounts nor the time

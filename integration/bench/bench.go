@@ -14,6 +14,8 @@ type bench struct {
 	sides [2]side // what is compared: the second is related to the first
 	found map[string]*series
 	left  *leftovers // nil until the cycles were counted
+
+	autogroup int // nice value that this process' session group had before
 }
 
 // A side is one of the two runtimes.
@@ -64,6 +66,10 @@ func (b *bench) close() error {
 	err := b.bed.Close()
 	if b.meter != nil {
 		err = errors.Join(err, b.meter.close())
+	}
+	if b.opts.nice != 0 {
+		_, err2 := regroup("self", b.autogroup)
+		err = errors.Join(err, err2)
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.aa, "aa", false, "measure runc against itself: how far ratios stray by chance")
 	flags.IntVar(&o.trace, "trace", 0, "trace this many `runs` of each runtime instead of measuring")
 	flags.BoolVar(&o.tmpfs, "tmpfs", true, "keep containerd's state, images and containers on a tmpfs; the runtime needs Linux 6.3 for it")
-	flags.IntVar(&o.nice, "nice", -20, "nice `value` of everything that is measured; unless it is 0, the containers' cgroup gets the largest weight, too")
+	flags.IntVar(&o.nice, "nice", -20, "nice `value` of everything that is measured and of its groups; 0 leaves them as they are")
 	flags.BoolVar(&o.legend, "legend", false, "print what the rows are, and measure nothing")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -70,7 +70,7 @@ disabled_plugins = ["%s"]
 // runtimeConfig is the configuration of this project's runtime.
 func (d *Daemon) runtimeConfig(opts Options) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "state_dir = %q\nrunc = %q\n%s\n", d.StateDir(), d.Programs.Runc, opts.Config)
+	fmt.Fprintf(&b, "state_dir = %q\nrunc = %q\nrunc_roots = [%q]\n%s\n", d.StateDir(), d.Programs.Runc, d.RuncRoot(), opts.Config)
 	if opts.IDs != (IDs{}) {
 		fmt.Fprintf(&b, "[ids]\nbase = %d\nsize = %d\nend = %d\n", opts.IDs.Base, opts.IDs.Size, opts.IDs.End)
 	}
