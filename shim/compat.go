@@ -22,6 +22,9 @@ import (
 // maxBootstrap bounds what is read from containerd's side of the pipe, in bytes.
 const maxBootstrap = 10 << 20
 
+// defaultSocketDir is where shims' sockets lie when containerd names no place.
+var defaultSocketDir = filepath.Join(defaults.DefaultStateDir, "s")
+
 // bootstrap is what containerd tells a shim that it starts, in either of the two
 // forms that its releases use:
 //
@@ -54,7 +57,7 @@ func readBootstrap(args arguments, r io.Reader) (bootstrap, error) {
 func modernBootstrap(params *bootapi.BootstrapParams) (bootstrap, error) {
 	b := bootstrap{socketDir: params.GetSocketDir()}
 	if b.socketDir == "" {
-		b.socketDir = filepath.Join(defaults.DefaultStateDir, "s")
+		b.socketDir = defaultSocketDir
 	} else if err := linkSocketDir(b.socketDir); err != nil {
 		return b, err
 	}
@@ -70,7 +73,7 @@ func modernBootstrap(params *bootapi.BootstrapParams) (bootstrap, error) {
 // legacyBootstrap takes from the options only what start needs; Create reports
 // options that cannot be read.
 func legacyBootstrap(input []byte) bootstrap {
-	b := bootstrap{legacy: true, socketDir: filepath.Join(defaults.DefaultStateDir, "s")}
+	b := bootstrap{legacy: true, socketDir: defaultSocketDir}
 	var wrapped anypb.Any
 	if len(input) == 0 || proto.Unmarshal(input, &wrapped) != nil {
 		return b

@@ -13,25 +13,39 @@ import (
 	"github.com/containerd/ttrpc"
 )
 
-// removeSockets removes the sockets that a killed server left behind. Where one
-// of them still answers, the server lives and serves other containers of its group.
-func removeSockets(ctx context.Context, bundle, address string) error {
-	own := bootstrapAddress(bundle)
+// removeSockets removes the sockets that a killed server left behind. Where it still
+// answers, the server lives and serves other containers of its group.
+func removeSockets(ctx context.Context, bundle, containerd string) error {
+	own, debug := socketAddresses(ctx, bundle, containerd)
 	if own == "" || answers(ctx, own) {
 		return nil
 	}
-	err := shim.RemoveSocket(own)
-	dir, linkErr := os.Readlink(filepath.Join(bundle, "s"))
-	group, groupErr := groupOf(filepath.Join(bundle, specFile), filepath.Base(bundle))
-	if linkErr == nil && groupErr == nil {
-		if debug, addrErr := shim.CreateSocketAddress(ctx, dir, address, group, true); addrErr == nil {
-			_ = shim.RemoveSocket(debug)
+	for _, address := range []string{own, debug} {
+		if err := shim.RemoveSocket(address); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
 		}
 	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	return nil
+}
+
+// socketAddresses are the addresses of the bundle's server, as start made them; the
+// one that containerd noted wins. A server that was killed before containerd could
+// note anything has left its sockets as well.
+func socketAddresses(ctx context.Context, bundle, containerd string) (own, debug string) {
+	own = bootstrapAddress(bundle)
+	dir, err := os.Readlink(filepath.Join(bundle, "s"))
+	if err != nil {
+		dir = defaultSocketDir
 	}
-	return err
+	group, err := groupOf(filepath.Join(bundle, specFile), filepath.Base(bundle))
+	if err != nil {
+		return own, ""
+	}
+	if own == "" {
+		own, _ = shim.CreateSocketAddress(ctx, dir, containerd, group, false)
+	}
+	debug, _ = shim.CreateSocketAddress(ctx, dir, containerd, group, true)
+	return own, debug
 }
 
 // answers tells whether a server lives behind a socket. That one can connect says
