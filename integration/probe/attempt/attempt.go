@@ -1,5 +1,3 @@
-// Package attempt is the form in which the probe reports, from inside a
-// container, what it tried: it is shared with the tests that read the reports.
 package attempt
 
 // Attempt is one thing that was tried and what became of it.
