@@ -46,8 +46,8 @@ func TestP12_ALaterContainerIsYounger(t *testing.T) {
 	d := bed(t)
 	first := start(t, d, testbed.Container{})
 	second := start(t, d, testbed.Container{})
-	old := decode[clocks](t, exec(t, first, "/probe", "clock"))
 	young := decode[clocks](t, exec(t, second, "/probe", "clock"))
+	old := decode[clocks](t, exec(t, first, "/probe", "clock"))
 	if young.Boottime >= old.Boottime {
 		t.Errorf("the container that was started later is %.2f s old, the other %.2f s", young.Boottime, old.Boottime)
 	}

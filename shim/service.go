@@ -28,6 +28,8 @@ type service struct {
 	taskapi.TTRPCTaskService // runc's
 	host                     func() (*hostView, error)
 
+	sweep sync.Once // of sockets that others have left
+
 	mu         sync.Mutex
 	containers map[string]*container // by container id
 }
@@ -119,6 +121,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 		s.abort(ctx, r.ID)
 		return nil, toGRPC(err)
 	}
+	s.sweep.Do(func() { go sweepSockets(socketDir(".")) })
 	return resp, nil
 }
 

@@ -33,10 +33,7 @@ func removeSockets(ctx context.Context, bundle, containerd string) error {
 // note anything has left its sockets as well.
 func socketAddresses(ctx context.Context, bundle, containerd string) (own, debug string) {
 	own = bootstrapAddress(bundle)
-	dir, err := os.Readlink(filepath.Join(bundle, "s"))
-	if err != nil {
-		dir = defaultSocketDir
-	}
+	dir := socketDir(bundle)
 	group, err := groupOf(filepath.Join(bundle, specFile), filepath.Base(bundle))
 	if err != nil {
 		return own, ""
@@ -46,6 +43,15 @@ func socketAddresses(ctx context.Context, bundle, containerd string) (own, debug
 	}
 	debug, _ = shim.CreateSocketAddress(ctx, dir, containerd, group, true)
 	return own, debug
+}
+
+// socketDir is the directory in which the socket of a bundle's server lies.
+func socketDir(bundle string) string {
+	dir, err := os.Readlink(filepath.Join(bundle, "s"))
+	if err != nil {
+		return defaultSocketDir
+	}
+	return dir
 }
 
 // answers tells whether a server lives behind a socket. That one can connect says

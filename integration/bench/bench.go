@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 
 	"github.com/eci-runtime/eci/integration/testbed"
 )
@@ -9,6 +10,7 @@ import (
 // bench is one run of the benchmark.
 type bench struct {
 	bed   *testbed.Daemon
+	bin   string // directory of the programs, removed by close
 	meter *meter
 	opts  options
 	sides [2]side // what is compared: the second is related to the first
@@ -71,7 +73,7 @@ func (b *bench) close() error {
 		_, err2 := regroup("self", b.autogroup)
 		err = errors.Join(err, err2)
 	}
-	return err
+	return errors.Join(err, os.RemoveAll(b.bin))
 }
 
 // A result is a row with what was measured.

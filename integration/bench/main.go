@@ -123,11 +123,15 @@ func open(ctx context.Context, opts options) (*bench, error) {
 			return nil, err
 		}
 	}
-	bed, err := testbed.Start(testbed.Options{Tmpfs: opts.tmpfs})
+	bin, err := copyPrograms()
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{bed: bed, opts: opts, sides: [2]side{{"runc", "runc"}, {"eci", "eci"}}, found: map[string]*series{}}
+	bed, err := testbed.Start(testbed.Options{Tmpfs: opts.tmpfs, Bin: bin})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(bin))
+	}
+	b := &bench{bed: bed, bin: bin, opts: opts, sides: [2]side{{"runc", "runc"}, {"eci", "eci"}}, found: map[string]*series{}}
 	if opts.aa {
 		b.sides[1] = side{"runc again", "runc"}
 	}

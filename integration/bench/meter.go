@@ -36,8 +36,9 @@ func newMeter(bed *testbed.Daemon) (*meter, error) {
 	if err != nil {
 		return nil, err
 	}
+	sweep(root, os.Remove)
 	m := &meter{
-		dir:       filepath.Join(root, "eci-bench-"+strings.TrimPrefix(bed.Name, "eci-")),
+		dir:       filepath.Join(root, ownName()+strings.TrimPrefix(bed.Name, "eci-")),
 		container: filepath.Join(root, bed.Cgroup()),
 		daemon:    bed.Pid(),
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"maps"
+	"os"
 	"testing"
 	"time"
 )
@@ -77,5 +78,21 @@ func TestParseEvent(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestOwnerOf(t *testing.T) {
+	for name, want := range map[string]int{
+		ownName() + "7":       os.Getpid(),
+		"eci-bench-12-345":    12,
+		"eci-bench-12":        0,
+		"eci-bench--3":        0,
+		"eci-bench-0-3":       0,
+		"eci-bench-results-1": 0,
+		"eci-1234":            0,
+	} {
+		if got := ownerOf(name); got != want {
+			t.Errorf("%s belongs to process %d, want %d", name, got, want)
+		}
 	}
 }
