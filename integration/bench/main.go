@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/eci-runtime/eci/integration/testbed"
@@ -19,7 +20,7 @@ type options struct {
 	rows   *regexp.Regexp
 	quick  bool
 	json   string // file, "" for none
-	aa     bool   // runc against itself
+	sides  [2]side
 	trace  int    // runs to trace instead of measuring
 	tmpfs  bool
 	nice   int
@@ -42,13 +43,14 @@ func main() {
 
 func parse(args []string) (options, error) {
 	var o options
-	rows := ""
+	rows, runtimes, aa := "", "", false
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&o.pairs, "pairs", 0, "alternating `pairs` of `ctr run`; 0 is 40, or 8 with -quick")
 	flags.StringVar(&rows, "rows", "", "measure only rows whose names match this regular `expression`")
 	flags.BoolVar(&o.quick, "quick", false, "take few samples: seconds instead of minutes")
 	flags.StringVar(&o.json, "json", "bench.json", "write everything, samples included, to this `file`; empty for none")
-	flags.BoolVar(&o.aa, "aa", false, "measure runc against itself: how far ratios stray by chance")
+	flags.StringVar(&runtimes, "runtimes", "runc,eci", "compare the second of these `two` with the first; runc, eci, or names like io.containerd.x.v2, for a shim containerd-shim-x-v2")
+	flags.BoolVar(&aa, "aa", false, "measure the first runtime against itself: how far ratios stray by chance")
 	flags.IntVar(&o.trace, "trace", 0, "trace this many `runs` of each runtime instead of measuring")
 	flags.BoolVar(&o.tmpfs, "tmpfs", true, "keep containerd's state, images and containers on a tmpfs; the runtime needs Linux 6.3 for it")
 	flags.IntVar(&o.nice, "nice", -20, "nice `value` of everything that is measured and of its groups; 0 leaves them as they are")
@@ -61,6 +63,10 @@ func parse(args []string) (options, error) {
 		fmt.Fprintln(os.Stderr, "bench: -rows:", err)
 		return o, err
 	}
+	if o.sides, err = parseSides(runtimes, aa); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: -runtimes:", err)
+		return o, err
+	}
 	if o.pairs <= 0 {
 		o.pairs = 40
 		if o.quick {
@@ -68,6 +74,22 @@ func parse(args []string) (options, error) {
 		}
 	}
 	return o, nil
+}
+
+// parseSides reads the flag -runtimes.
+func parseSides(runtimes string, same bool) (sides [2]side, err error) {
+	a, b, ok := strings.Cut(runtimes, ",")
+	if !ok || a == "" || b == "" || strings.Contains(b, ",") {
+		return sides, fmt.Errorf("%q is not two names with a comma between them", runtimes)
+	}
+	label := func(runtime string) string {
+		return strings.TrimSuffix(strings.TrimPrefix(runtime, "io.containerd."), ".v2")
+	}
+	sides = [2]side{{label(a), a}, {label(b), b}}
+	if same {
+		sides[1] = side{label(a) + " again", a}
+	}
+	return sides, nil
 }
 
 // run makes a bed, measures or traces in it, and prints what came out.
@@ -131,10 +153,7 @@ func open(ctx context.Context, opts options) (*bench, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(bin))
 	}
-	b := &bench{bed: bed, bin: bin, opts: opts, sides: [2]side{{"runc", "runc"}, {"eci", "eci"}}, found: map[string]*series{}}
-	if opts.aa {
-		b.sides[1] = side{"runc again", "runc"}
-	}
+	b := &bench{bed: bed, bin: bin, opts: opts, sides: opts.sides, found: map[string]*series{}}
 	if err := b.furnish(ctx, image); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -143,7 +162,7 @@ func open(ctx context.Context, opts options) (*bench, error) {
 
 // furnish brings into the bed what the measurements need.
 func (b *bench) furnish(ctx context.Context, image testbed.Image) (err error) {
-	if b.bed.Programs.Eci == "" && !b.opts.aa {
+	if b.bed.Programs.Eci == "" && (b.sides[0].Runtime == "eci" || b.sides[1].Runtime == "eci") {
 		return errors.New("containerd-shim-eci-v2 is not built: make build")
 	}
 	if b.meter, err = newMeter(b.bed); err != nil {

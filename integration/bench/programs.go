@@ -22,12 +22,13 @@ func copyPrograms() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", ownName()); err != nil {
 		return "", err
 	}
-	names := []string{"containerd", "ctr", "runc", "containerd-shim-runc-v2", "containerd-shim-eci-v2"}
-	for _, name := range names {
-		err := copyProgram(filepath.Join(found.Dir, name), filepath.Join(dir, name))
-		// What is not built is looked for on PATH, as ever, or missed later.
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", errors.Join(fmt.Errorf("copy %s: %w", name, err), os.RemoveAll(dir))
+	for _, pattern := range []string{"containerd", "ctr", "runc", "containerd-shim-*-v2"} {
+		// What is not there is looked for on PATH, as ever, or missed later.
+		paths, _ := filepath.Glob(filepath.Join(found.Dir, pattern))
+		for _, path := range paths {
+			if err := copyProgram(path, filepath.Join(dir, filepath.Base(path))); err != nil {
+				return "", errors.Join(fmt.Errorf("copy %s: %w", path, err), os.RemoveAll(dir))
+			}
 		}
 	}
 	return dir, nil

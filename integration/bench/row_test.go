@@ -72,3 +72,24 @@ func TestGroups(t *testing.T) {
 		}
 	}
 }
+
+func TestParseSides(t *testing.T) {
+	for _, tt := range []struct {
+		flag string
+		same bool
+		want [2]side
+	}{
+		{"runc,eci", false, [2]side{{"runc", "runc"}, {"eci", "eci"}}},
+		{"runc,eci", true, [2]side{{"runc", "runc"}, {"runc again", "runc"}}},
+		{"eci,io.containerd.x.v2", false, [2]side{{"eci", "eci"}, {"x", "io.containerd.x.v2"}}},
+	} {
+		if got, err := parseSides(tt.flag, tt.same); err != nil || got != tt.want {
+			t.Errorf("%s: got %v, %v, want %v", tt.flag, got, err, tt.want)
+		}
+	}
+	for _, bad := range []string{"", "runc", "runc,", ",eci", "a,b,c"} {
+		if got, err := parseSides(bad, false); err == nil {
+			t.Errorf("%q is read as %v", bad, got)
+		}
+	}
+}
