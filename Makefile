@@ -117,7 +117,7 @@ test-compat-%: need-root build peers deps-test $(BIN)/compat/%/containerd
 .PHONY: test-vm
 test-vm: build peers ## the integration tests on another kernel, with systemd, in an emulated machine
 	@echo '  test   integration, emulated machine'
-	$(Q)sh integration/vm/run.sh
+	$(Q)GO='$(GO)' ECI_BIN='$(abspath $(BIN))' sh integration/vm/run.sh test $(TESTFLAGS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, for FUZZTIME (10s) each

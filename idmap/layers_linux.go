@@ -70,7 +70,12 @@ func (s *Stage) cloneLayers(o overlayLayers, mapping overlayMapping) (clonedLaye
 // add clones the mount of dir, without those below, and closes dir.
 func (l *clonedLayers) add(s *Stage, dir *os.File, mapped bool) error {
 	defer dir.Close()
-	tree, err := s.Volume(&Source{File: dir, Path: dir.Name()}, VolumeAttr{Unmapped: !mapped})
+	tree, err := s.Volume(&Source{File: dir, Path: dir.Name()}, VolumeAttr{
+		Unmapped: !mapped,
+		// Overlayfs looks up the names below the clone by itself, following
+		// links, which somebody may have put there since they were checked.
+		Set: unix.MOUNT_ATTR_NOSYMFOLLOW,
+	})
 	if err != nil {
 		return err
 	}

@@ -43,8 +43,9 @@ func parseOverlay(data []string) (overlayLayers, error) {
 		case "workdir":
 			o.work = unescape(value)
 		default:
-			if strings.ContainsAny(opt, ",") {
-				return overlayLayers{}, fmt.Errorf("%w: comma in %q", ErrMountOption, opt)
+			// The kernel would read two options, or take a comma of ours away.
+			if strings.ContainsAny(opt, `,\`) {
+				return overlayLayers{}, fmt.Errorf("%w: comma or backslash in %q", ErrMountOption, opt)
 			}
 			o.data = append(o.data, opt)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
+	"github.com/eci-runtime/eci/internal/linux"
 	"github.com/eci-runtime/eci/internal/linux/linuxtest"
 )
 
@@ -351,4 +352,40 @@ func with(m Mount, opts ...string) Mount {
 		}), opt)
 	}
 	return m
+}
+
+// TestLayersFollowNoLinks: overlayfs resolves the names of layers below the clone
+// again, when a link may have taken the place of a directory.
+func TestLayersFollowNoLinks(t *testing.T) {
+	linuxtest.Root(t)
+	linuxtest.NoLeak(t)
+	dir := linuxtest.Dir(t)
+	must(t, os.MkdirAll(filepath.Join(dir, "a", "fs"), 0o755))
+	must(t, os.Symlink("/etc", filepath.Join(dir, "link")))
+	userns, err := NewUserNamespace(testRange)
+	must(t, err)
+	defer userns.Close()
+	must(t, RunStage(StageConfig{Range: testRange, UserNS: userns}, func(s *Stage) error {
+		base, err := openDir(dir)
+		if err != nil {
+			return err
+		}
+		var c clonedLayers
+		defer func() {
+			for _, tree := range c.trees {
+				tree.Close()
+			}
+		}()
+		if err := c.add(s, base, true); err != nil {
+			return err
+		}
+		f, err := linux.OpenAt(c.trees[0], "link/passwd", unix.O_RDONLY, 0)
+		if err == nil {
+			f.Close()
+		}
+		if !errors.Is(err, unix.ELOOP) {
+			t.Errorf("through a link: %v, want ELOOP", err)
+		}
+		return nil
+	}))
 }

@@ -111,7 +111,9 @@ func attachDirectory(s *Stage, m rootfsMount, unmapped bool) (*os.File, error) {
 			return &os.PathError{Op: "mount", Path: m.source, Err: unix.ENOTDIR}
 		}
 		tree, err = s.Volume(src, VolumeAttr{
-			Recursive: m.recursive(), Set: m.set, Clear: m.clear, Unmapped: unmapped,
+			Recursive: m.recursive(), Set: m.set, Unmapped: unmapped,
+			// What the mount of the host forbids, no option allows.
+			Clear: m.clear & unix.MOUNT_ATTR__ATIME,
 		})
 		return err
 	})

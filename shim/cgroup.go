@@ -17,18 +17,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// delegated are the files of a cgroup v1 directory that its delegate may write,
+// delegatedV1 are the files of a cgroup v1 directory that its delegate may write,
 // beside the directory itself: where processes are put. The limit files are not
 // among them, and so a container can divide what it has and never have more
-// (cgroups(7), "Cgroups delegation"). On cgroup v2 runc does the same when the
-// container's cgroup mount is writable.
-var delegated = []string{".", "cgroup.procs", "tasks"}
+// (cgroups(7), "Cgroups delegation").
+var delegatedV1 = []string{"cgroup.procs", "tasks"}
 
-// delegateV1 gives the cgroup directories that runc made for the container to the
-// container's root user. Which these are is read from runc's state, never derived
-// from the process: in a hierarchy that runc left alone, a container shares the
-// cgroup of its shim.
-func delegateV1(runcState string, uid, gid int) error {
+// delegatedV2 reads from the kernel what the delegate of a cgroup v2 directory may
+// write (since Linux 4.15; /sys/kernel/cgroup/delegate).
+var delegatedV2 = sync.OnceValue(func() []string {
+	data, err := os.ReadFile("/sys/kernel/cgroup/delegate")
+	if err != nil {
+		return []string{"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}
+	}
+	return strings.Fields(string(data))
+})
+
+// delegateCgroups gives the cgroup directories that runc made for the container to
+// the container's root user. Which these are is read from runc's state, never
+// derived from the process: in a hierarchy that runc left alone, a container shares
+// the cgroup of its shim.
+//
+// runc does this itself only for version 2, with systemd's driver, for the user of
+// the first process, and if the spec mounts cgroups writable.
+func delegateCgroups(runcState string, uid, gid int) error {
 	paths, err := cgroupPaths(runcState)
 	if err != nil {
 		return err
@@ -37,15 +49,26 @@ func delegateV1(runcState string, uid, gid int) error {
 	if err != nil {
 		return err
 	}
-	for _, dir := range paths {
+	for controller, dir := range paths {
 		if !slices.ContainsFunc(roots, func(root string) bool { return dir != root && within(dir, root) }) {
 			return fmt.Errorf("runc's state of the container names %q, which is no cgroup", dir)
 		}
-		for _, name := range delegated {
-			err := os.Lchown(filepath.Join(dir, name), uid, gid)
-			if err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("delegate cgroup: %w", err)
-			}
+		files := delegatedV1
+		if controller == "" {
+			files = delegatedV2()
+		}
+		if err := delegate(dir, files, uid, gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func delegate(dir string, files []string, uid, gid int) error {
+	for _, name := range append([]string{"."}, files...) {
+		err := os.Lchown(filepath.Join(dir, name), uid, gid)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("delegate cgroup: %w", err)
 		}
 	}
 	return nil
@@ -80,12 +103,6 @@ var cgroupRoots = sync.OnceValues(func() ([]string, error) {
 		}
 	}
 	return roots, nil
-})
-
-// unifiedCgroup tells whether the host runs on cgroup v2 alone.
-var unifiedCgroup = sync.OnceValue(func() bool {
-	var st unix.Statfs_t
-	return unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 })
 
 // removeCgroups removes what is left of a crashed container's cgroups: runc does

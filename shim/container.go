@@ -105,13 +105,9 @@ func (c *container) delegate(r *taskapi.CreateTaskRequest, spec *specs.Spec) (er
 	return err
 }
 
-// delegateCgroup gives the container its own cgroups to divide. On cgroup v2
-// runc has done it.
+// delegateCgroup gives the container its own cgroups to divide.
 func (c *container) delegateCgroup() error {
-	if unifiedCgroup() {
-		return nil
-	}
-	return delegateV1(c.runcState, int(c.ids.Base), int(c.ids.Base))
+	return delegateCgroups(c.runcState, int(c.ids.Base), int(c.ids.Base))
 }
 
 // release undoes what isolate did, last first, and goes on where a step fails.

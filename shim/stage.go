@@ -205,6 +205,9 @@ func (b *builder) attach(tree *os.File, target string, dir bool) (string, error)
 		return "", err
 	}
 	defer at.Close()
+	if resolved == "/" {
+		return "", fmt.Errorf("%w: %s leads to the root of the image", idmap.ErrMountPoint, target)
+	}
 	return resolved, idmap.Attach(tree, at)
 }
 

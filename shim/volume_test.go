@@ -18,8 +18,9 @@ func TestVolumeAttr(t *testing.T) {
 	}{
 		{"plain", []string{"bind"}, idmap.VolumeAttr{Set: nodev}},
 		{"recursive", []string{"rbind", "rw"}, idmap.VolumeAttr{Recursive: true, Set: nodev}},
-		{"read-only", []string{"rbind", "ro"}, idmap.VolumeAttr{Recursive: true, Set: nodev | unix.MOUNT_ATTR_RDONLY}},
-		{"read-only, spelled recursively", []string{"rbind", "rro"}, idmap.VolumeAttr{Recursive: true, Set: nodev | unix.MOUNT_ATTR_RDONLY}},
+		{"read-only", []string{"rbind", "ro"}, idmap.VolumeAttr{Recursive: true, Set: nodev | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}},
+		{"read-only, following the host", []string{"rbind", "ro", "rslave"}, idmap.VolumeAttr{Recursive: true, Set: nodev | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}},
+		{"read-only, spelled recursively", []string{"rbind", "rro"}, idmap.VolumeAttr{Recursive: true, Set: nodev | unix.MOUNT_ATTR_RDONLY, Propagation: unix.MS_PRIVATE}},
 		{"the last word counts", []string{"bind", "ro", "rw"}, idmap.VolumeAttr{Set: nodev}},
 		{"dev cannot be had", []string{"bind", "dev"}, idmap.VolumeAttr{Set: nodev}},
 		{"flags", []string{"bind", "nosuid", "noexec"}, idmap.VolumeAttr{Set: nodev | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}},

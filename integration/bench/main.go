@@ -21,7 +21,7 @@ type options struct {
 	quick  bool
 	json   string // file, "" for none
 	sides  [2]side
-	trace  int    // runs to trace instead of measuring
+	trace  int // runs to trace instead of measuring
 	tmpfs  bool
 	nice   int
 	legend bool
