@@ -44,6 +44,10 @@ type Source struct {
 	// Kind is what was opened; the zero value is refused.
 	Kind Kind `json:"kind"`
 
+	// Own is the directory of the runtime's, or of runc's, that the source is,
+	// holds, or lies in; empty for every other source.
+	Own string `json:"own,omitempty"`
+
 	// Node describes the device, where Kind is KindDevice; its path is that
 	// of the spec and decides nothing.
 	Node Node `json:"node,omitzero"`

@@ -106,7 +106,7 @@ func golden(t *testing.T, dir string) {
 
 // grantFor acquires what was decided, in thought.
 func grantFor(cfg policy.Config, d policy.Decision, places []policy.Placement) policy.Grant {
-	g := policy.Grant{Base: cfg.IDs.Base, Size: d.Size, Root: "/run/eci/stage/c/rootfs", Volumes: map[int]string{}}
+	g := policy.Grant{Base: cfg.IDs.Base, Size: d.Size, Root: "/run/eci/stage/c/rootfs", Dev: "/run/eci/stage/c/dev", Volumes: map[int]string{}}
 	if d.Mapping != nil {
 		g.Base = d.Mapping.HostID
 	}

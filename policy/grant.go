@@ -21,8 +21,9 @@ type Grant struct {
 	// Root is the absolute path of the staged rootfs.
 	Root string
 
-	// Dev is the absolute path of the staged /dev, which lies below Root;
-	// empty means Root/dev.
+	// Dev is the absolute path from which runc binds the staged /dev. It is not
+	// below Root: runc follows links when it opens it, and what lies in the
+	// rootfs may be somebody else's to change.
 	Dev string
 
 	// Volumes are the absolute paths of the prepared binds, by index into the
@@ -33,14 +34,6 @@ type Grant struct {
 // mapping is the one extent that users and groups get.
 func (g Grant) mapping() specs.LinuxIDMapping {
 	return specs.LinuxIDMapping{ContainerID: 0, HostID: g.Base, Size: g.Size}
-}
-
-// dev is where the staged /dev is.
-func (g Grant) dev() string {
-	if g.Dev == "" {
-		return path.Join(g.Root, dev)
-	}
-	return g.Dev
 }
 
 // fits refuses a grant that is not the one that was decided about.
@@ -54,8 +47,10 @@ func (g Grant) fits(spec *specs.Spec, d Decision, placements []Placement) error 
 		return fmt.Errorf("%w: %d IDs were granted, %d decided", ErrGrant, g.Size, d.Size)
 	case d.Mapping != nil && *d.Mapping != g.mapping():
 		return fmt.Errorf("%w: %s was granted, but the caller's mapping is %s", ErrGrant, show(g.mapping()), show(*d.Mapping))
-	case !path.IsAbs(g.Root) || !path.IsAbs(g.dev()):
-		return fmt.Errorf("%w: the staged rootfs %q or /dev %q is not an absolute path", ErrGrant, g.Root, g.dev())
+	case !path.IsAbs(g.Root) || !path.IsAbs(g.Dev):
+		return fmt.Errorf("%w: the staged rootfs %q or /dev %q is not an absolute path", ErrGrant, g.Root, g.Dev)
+	case below(path.Clean(g.Dev), path.Clean(g.Root)):
+		return fmt.Errorf("%w: the staged /dev %q lies in the rootfs", ErrGrant, g.Dev)
 	case g.UserNS != "" && !path.IsAbs(g.UserNS):
 		return fmt.Errorf("%w: the user namespace %q is not an absolute path", ErrGrant, g.UserNS)
 	}

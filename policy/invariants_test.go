@@ -45,7 +45,7 @@ var invariants = []struct {
 		return differ(want, s.Linux.UIDMappings) + differ(want, s.Linux.GIDMappings)
 	}},
 	{"no directory of the host is left to runc", func(s *specs.Spec, _ policy.Decision, g policy.Grant, _ policy.Facts) string {
-		volumes := map[string]bool{g.Root + "/dev": true}
+		volumes := map[string]bool{g.Dev: true}
 		for _, v := range g.Volumes {
 			volumes[v] = true
 		}
@@ -66,7 +66,7 @@ var invariants = []struct {
 				n++
 			}
 		}
-		if s.Root.Path != g.Root || n != 1 || s.Mounts[0].Destination != "/dev" || s.Mounts[0].Source != g.Root+"/dev" || len(s.Linux.Devices) > 0 {
+		if s.Root.Path != g.Root || n != 1 || s.Mounts[0].Destination != "/dev" || s.Mounts[0].Source != g.Dev || len(s.Linux.Devices) > 0 {
 			return fmt.Sprintf("root %q, %d mounts on /dev, first %+v, %d devices", s.Root.Path, n, s.Mounts[0], len(s.Linux.Devices))
 		}
 		return ""

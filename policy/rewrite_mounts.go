@@ -8,13 +8,13 @@ import (
 )
 
 // rewriteMounts leaves to runc what was not staged. In front stands a bind of
-// the staged /dev onto itself: runc fills a /dev of its own making with nodes
+// the staged /dev: runc fills a /dev of its own making with nodes
 // and links, but none that is a bind (needsSetupDev in libcontainer).
 func rewriteMounts(spec *specs.Spec, r *rewrite) {
 	mounts := []specs.Mount{{
 		Destination: dev,
 		Type:        "bind",
-		Source:      r.grant.dev(),
+		Source:      r.grant.Dev,
 		Options:     []string{"rbind"},
 	}}
 	for i, m := range spec.Mounts {

@@ -31,7 +31,9 @@ func TestGrantMustFit(t *testing.T) {
 		{"the caller's range", func(d *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { d.Mapping, g.Base = &own, 200000 }, true},
 		{"relative rootfs", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.Root = "rootfs" }, false},
 		{"relative /dev", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.Dev = "dev" }, false},
-		{"another /dev", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.Dev = "/s/rootfs/x/dev" }, true},
+		{"another /dev", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.Dev = "/s/x/dev" }, true},
+		{"/dev in the rootfs", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.Dev = "/s/rootfs/dev" }, false},
+		{"no /dev", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.Dev = "" }, false},
 		{"relative namespace", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.UserNS = "user" }, false},
 		{"too few placements", func(_ *policy.Decision, p *[]policy.Placement, _ *policy.Grant) { *p = (*p)[1:] }, false},
 		{"no placement", func(_ *policy.Decision, p *[]policy.Placement, _ *policy.Grant) { (*p)[0] = "" }, false},
@@ -50,7 +52,7 @@ func TestGrantMustFit(t *testing.T) {
 				t.Fatal(err)
 			}
 			places := policy.Place(spec.Mounts, nil)
-			g := policy.Grant{Base: 100000, Size: 65536, Root: "/s/rootfs"}
+			g := policy.Grant{Base: 100000, Size: 65536, Root: "/s/rootfs", Dev: "/s/dev"}
 			tt.change(&d, &places, &g)
 			before := asJSON(t, spec)
 			err = policy.Rewrite(spec, d, places, g, facts)
@@ -84,18 +86,6 @@ func rewritten(t *testing.T, spec *specs.Spec, facts policy.Facts, change func(*
 		t.Fatal(err)
 	}
 	return spec
-}
-
-// TestDevOfTheImage: where an image has a link for /dev, the staged one lies
-// elsewhere.
-func TestDevOfTheImage(t *testing.T) {
-	t.Parallel()
-	spec, facts := plain()
-	spec = rewritten(t, spec, facts, func(g *policy.Grant) { g.Dev = g.Root + "/system/dev" })
-	want := specs.Mount{Destination: "/dev", Type: "bind", Source: "/run/eci/stage/c/rootfs/system/dev", Options: []string{"rbind"}}
-	if diff := cmp.Diff(want, spec.Mounts[0]); diff != "" {
-		t.Error(diff)
-	}
 }
 
 func TestPingRange(t *testing.T) {

@@ -141,6 +141,9 @@ func checkVolumeSources(r *request, _ *Decision) *Violation {
 			continue
 		}
 		field := fmt.Sprintf("mounts[%d].source", i)
+		if own := r.facts.Sources[i].Own; own != "" {
+			return denied(field, "can't mount %q because it is, holds or lies in %q, where this runtime keeps what isolates containers", m.Source, own)
+		}
 		switch s := r.facts.Sources[i]; s.Kind {
 		case KindDir, KindFile, KindSocket, KindOther, KindDevice:
 		case "":

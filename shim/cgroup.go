@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -104,61 +103,6 @@ var cgroupRoots = sync.OnceValues(func() ([]string, error) {
 	}
 	return roots, nil
 })
-
-// removeCgroups removes what is left of a crashed container's cgroups: runc does
-// so for every container that it knows, but one that was killed between making the
-// cgroups and saving its state is unknown to it.
-func removeCgroups(bundle string) error {
-	spec, err := loadSpec(bundle)
-	if err != nil || spec.Linux == nil || !filepath.IsAbs(spec.Linux.CgroupsPath) || filepath.Clean(spec.Linux.CgroupsPath) == "/" {
-		return nil // nothing that we could name (systemd removes its scopes itself)
-	}
-	roots, err := cgroupRoots()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, root := range roots {
-		errs = append(errs, removeCgroup(filepath.Join(root, spec.Linux.CgroupsPath)))
-	}
-	return errors.Join(errs...)
-}
-
-// removeCgroup removes a cgroup and those below it. A cgroup is busy until its
-// last process, killed a moment ago, has been reaped: that is waited for.
-func removeCgroup(dir string) error {
-	const patience = 5 * time.Second
-	for pause, waited := time.Millisecond, time.Duration(0); ; pause *= 2 {
-		err := removeCgroupTree(dir)
-		if err == nil || !errors.Is(err, unix.EBUSY) || waited > patience {
-			return err
-		}
-		time.Sleep(pause)
-		waited += pause
-	}
-}
-
-func removeCgroupTree(dir string) error {
-	err := unix.Rmdir(dir)
-	if err == nil || errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	entries, readErr := os.ReadDir(dir)
-	if readErr != nil && !errors.Is(readErr, os.ErrNotExist) {
-		return readErr
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeCgroupTree(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
-		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
-	}
-	return nil
-}
 
 // cgroupTaken says why the cgroup that a spec names could not be the container's
 // alone, in any hierarchy: somebody is in it, or a cgroup above it was delegated to

@@ -110,6 +110,16 @@ func (c *container) delegateCgroup() error {
 	return delegateCgroups(c.runcState, int(c.ids.Base), int(c.ids.Base))
 }
 
+// end is release for a container that runc may have begun to create: whatever runs
+// in its cgroups is ended first. If that fails, its range stays claimed.
+func (c *container) end(ctx context.Context) {
+	if err := endCgroups(containerCgroups(c.bundle, c.runcState)); err != nil {
+		log.G(ctx).WithError(err).WithField("id", filepath.Base(c.bundle)).Error("ending what runc left; its ID range stays claimed")
+		c.ids = idmap.Range{}
+	}
+	c.release(ctx)
+}
+
 // release undoes what isolate did, last first, and goes on where a step fails.
 // What remains then is logged; mounts end with the shim at the latest.
 func (c *container) release(ctx context.Context) {
@@ -133,7 +143,7 @@ func (c *container) release(ctx context.Context) {
 // removeStage removes the empty directories of a stage. It never removes a tree:
 // whatever is still mounted there is somebody's data.
 func removeStage(dir string) error {
-	for _, sub := range []string{"rootfs", "volumes", "nodes"} {
+	for _, sub := range []string{"rootfs", "dev", "volumes", "nodes"} {
 		path := filepath.Join(dir, sub)
 		entries, err := os.ReadDir(path)
 		if errors.Is(err, os.ErrNotExist) {

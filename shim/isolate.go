@@ -30,7 +30,7 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 		}
 	}()
 
-	facts, volumes, err := observe(cfg, host, spec)
+	facts, volumes, err := observe(cfg, host, c.bundle, spec)
 	if err != nil {
 		return nil, err
 	}

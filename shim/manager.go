@@ -58,21 +58,29 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 	status := recordedExit(bundle)
 	if known {
 		if status, err = m.end(ctx, bundle, id); err != nil {
-			return status, err
+			return status, err // and what it held stays claimed
 		}
-		err = removeCgroups(bundle)
 	}
-	return status, errors.Join(err, releaseClaims(bundle), removeSockets(ctx, bundle, m.address))
+	return status, errors.Join(releaseClaims(bundle), removeSockets(ctx, bundle, m.address))
 }
 
-// end has runc kill and remove a container that its server left behind.
+// end has runc kill and remove a container that its server left behind, and sees to
+// what runc does not know.
 func (m shimManager) end(ctx context.Context, bundle, id string) (shim.StopStatus, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if state, err := runcStateOf(ctx, bundle, id); err == nil {
-		go thawUntil(ctx, state)
+	state, err := runcStateOf(ctx, bundle, id)
+	if err != nil {
+		return shim.StopStatus{}, err
 	}
-	return m.Shim.Stop(ctx, id)
+	paths := containerCgroups(bundle, state)
+	thawing, stop := context.WithCancel(ctx)
+	go thawUntil(thawing, paths)
+	killAll(paths) // runc would kill the first process, if it took it for alive
+	status, err := m.Shim.Stop(ctx, id)
+	stop()
+	if err != nil {
+		return status, err
+	}
+	return status, endCgroups(paths)
 }
 
 // bundleOf is the bundle that the action is about, by the name that containerd

@@ -7,12 +7,13 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/linux"
 	"github.com/eci-runtime/eci/policy"
 )
 
 // observe finds out what the spec asks for.
-func observe(cfg policy.Config, host *hostView, spec *specs.Spec) (policy.Facts, sources, error) {
+func observe(cfg policy.Config, host *hostView, bundle string, spec *specs.Spec) (policy.Facts, sources, error) {
 	facts, err := kernelFacts()
 	if err != nil {
 		return facts, nil, err
@@ -22,8 +23,14 @@ func observe(cfg policy.Config, host *hostView, spec *specs.Spec) (policy.Facts,
 		return facts, nil, err
 	}
 	facts.Sources = make(map[int]policy.Source, len(opened))
+	own := ownDirs(cfg, bundle)
 	for i, source := range opened {
-		facts.Sources[i] = describe(source.Path, source.Stat)
+		described := describe(source.Path, source.Stat)
+		if described.Own, err = reaches(source, own); err != nil {
+			opened.Close()
+			return facts, nil, err
+		}
+		facts.Sources[i] = described
 	}
 	if facts.CgroupTaken, err = cgroupTaken(spec); err != nil {
 		opened.Close()
@@ -138,4 +145,32 @@ func describe(path string, st linux.Stat) policy.Source {
 		return policy.Source{Kind: policy.KindDevice, Node: node}
 	}
 	return policy.Source{Kind: policy.KindOther}
+}
+
+// ownDirs are the directories whose content decides who is isolated from whom:
+// claims, runc's state of containers, and their bundles. A container that could
+// write there could take another's range, or have runc run a program as root.
+func ownDirs(cfg policy.Config, bundle string) []string {
+	dirs := append([]string{cfg.StateDir, filepath.Dir(filepath.Dir(bundle))}, cfg.RuncRoots...)
+	for i, dir := range dirs {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dirs[i] = real
+		}
+	}
+	return dirs
+}
+
+// reaches says which of the directories the source is, holds or lies in, by the
+// path at which the kernel has opened it.
+func reaches(source *idmap.Source, dirs []string) (string, error) {
+	real, err := linux.PathOf(source.File)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range dirs {
+		if within(real, dir) || within(dir, real) {
+			return dir, nil
+		}
+	}
+	return "", nil
 }

@@ -111,7 +111,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 	}
 	resp, err := s.TTRPCTaskService.Create(ctx, r)
 	if err != nil {
-		c.release(ctx)
+		c.end(ctx)
 		return nil, err
 	}
 	s.mu.Lock()
@@ -194,7 +194,7 @@ func (s *service) thaw(c *container, r *taskapi.KillRequest) {
 		_, _ = s.TTRPCTaskService.Wait(ctx, &taskapi.WaitRequest{ID: r.ID, ExecID: r.ExecID})
 		cancel()
 	}()
-	thawUntil(ctx, c.runcState)
+	thawUntil(ctx, containerCgroups(c.bundle, c.runcState))
 }
 
 // container is the container with that id, nil if there is none.

@@ -50,14 +50,17 @@ type builder struct {
 	sources  sources
 
 	root     *os.File   // of the rootfs
+	dev      *os.File   // of the mount at /dev
 	readOnly []*os.File // mounts that become read-only at the end
 	places   []policy.Placement
 	grant    policy.Grant
 }
 
 func (b *builder) close() {
-	if b.root != nil {
-		b.root.Close()
+	for _, mount := range []*os.File{b.root, b.dev} {
+		if mount != nil {
+			mount.Close()
+		}
 	}
 	for _, mount := range b.readOnly {
 		mount.Close()
@@ -81,6 +84,9 @@ func (b *builder) build(rootfs []*types.Mount) error {
 		if err := b.mount(i, place); err != nil {
 			return fmt.Errorf("mounts[%d] %s: %w", i, b.spec.Mounts[i].Destination, err)
 		}
+	}
+	if err := b.keepDev(); err != nil {
+		return err
 	}
 	if b.spec.Root.Readonly {
 		if err := b.prepareReadOnly(); err != nil {
@@ -127,17 +133,35 @@ func (b *builder) mountDev() error {
 	if err != nil {
 		return err
 	}
-	defer tree.Close()
-	resolved, err := b.attach(tree, "/dev", true)
-	if err != nil {
+	b.dev = tree
+	if _, err := b.attach(tree, "/dev", true); err != nil {
 		return err
 	}
-	b.grant.Dev = filepath.Join(b.grant.Root, resolved)
 	for i, device := range others {
 		if err := b.mountNode("device"+strconv.Itoa(i), device, device.Path); err != nil {
 			return fmt.Errorf("linux.devices %s: %w", device.Path, err)
 		}
 	}
+	return nil
+}
+
+// keepDev mounts the finished /dev beside the rootfs as well, with all that was
+// mounted on it: runc binds it from there. The path of the first one leads through
+// the rootfs, where somebody who shares it may put a link in the way.
+func (b *builder) keepDev() error {
+	tree, err := linux.OpenTree(b.dev, "", true)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	b.grant.Dev = filepath.Join(b.stageDir, "dev")
+	if err := os.Mkdir(b.grant.Dev, 0o711); err != nil {
+		return err
+	}
+	if err := linux.MoveMountTo(tree, nil, b.grant.Dev); err != nil {
+		return err
+	}
+	b.mounts = append(b.mounts, b.grant.Dev)
 	return nil
 }
 

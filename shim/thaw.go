@@ -74,11 +74,7 @@ func forEachCgroupBelow(dir string, fn func(dir string)) {
 
 // thawUntil thaws again and again until ctx is done: a process that was not killed
 // yet may freeze others that were. Each round of a dying container ends some.
-func thawUntil(ctx context.Context, runcState string) {
-	paths, err := cgroupPaths(runcState)
-	if err != nil {
-		return // runc has no cgroups of it
-	}
+func thawUntil(ctx context.Context, paths map[string]string) {
 	const longest = 500 * time.Millisecond
 	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
 		thaw(paths)

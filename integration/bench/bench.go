@@ -17,7 +17,8 @@ type bench struct {
 	found map[string]*series
 	left  *leftovers // nil until the cycles were counted
 
-	autogroup int // nice value that this process' session group had before
+	// restore gives this process' session group its nice value back.
+	restore func() error
 }
 
 // A side is one of the two runtimes.
@@ -69,9 +70,8 @@ func (b *bench) close() error {
 	if b.meter != nil {
 		err = errors.Join(err, b.meter.close())
 	}
-	if b.opts.nice != 0 {
-		_, err2 := regroup("self", b.autogroup)
-		err = errors.Join(err, err2)
+	if b.restore != nil {
+		err = errors.Join(err, b.restore())
 	}
 	return errors.Join(err, os.RemoveAll(b.bin))
 }

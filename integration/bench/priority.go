@@ -38,8 +38,12 @@ func raise(nice int) error {
 // feature"), and those of a cgroup. So the groups of the bed and of this process,
 // which starts the clients, get a weight too. This one is given back by close.
 func (b *bench) favour(ctx context.Context) error {
-	var err error
-	if b.autogroup, err = regroup("self", b.opts.nice); err != nil {
+	before, err := regroup("self", b.opts.nice)
+	if err != nil {
+		return err
+	}
+	b.restore = func() error {
+		_, err := regroup("self", before)
 		return err
 	}
 	if _, err := regroup(strconv.Itoa(b.bed.Pid()), b.opts.nice); err != nil {
