@@ -133,7 +133,13 @@ func takenIn(root, path string) string {
 			return dir + " has cgroups below it"
 		}
 	}
-	for up := filepath.Dir(dir); up != root && within(up, root); up = filepath.Dir(up) {
+	return foreignIn(root, filepath.Dir(path))
+}
+
+// foreignIn says which directory on the way from a hierarchy's root to a cgroup
+// was delegated to somebody, who rules over everything below it.
+func foreignIn(root, path string) string {
+	for up := filepath.Join(root, path); up != root && within(up, root); up = filepath.Dir(up) {
 		var st unix.Stat_t
 		if unix.Stat(up, &st) == nil && st.Uid != 0 {
 			return fmt.Sprintf("%s belongs to user %d", up, st.Uid)

@@ -129,6 +129,15 @@ func (b bootstrap) settle(pid int) error {
 }
 
 func joinCgroup(path string, pid int) error {
+	roots, err := cgroupRoots()
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		if why := foreignIn(root, filepath.Clean("/"+path)); why != "" {
+			return errors.New(why)
+		}
+	}
 	if cgroups.Mode() == cgroups.Unified {
 		cg, err := cgroup2.Load(path)
 		if err != nil {

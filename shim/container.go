@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/log"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/linux"
@@ -43,6 +44,9 @@ func newContainer(ctx context.Context, cfg policy.Config, host *hostView, r *tas
 	opts, err := runcOptions(r.Options)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Root != "" {
+		opts.Root = filepath.Clean(opts.Root)
 	}
 	if err := checkOptions(cfg, opts); err != nil {
 		return nil, err
@@ -125,7 +129,7 @@ func (c *container) end(ctx context.Context) {
 func (c *container) release(ctx context.Context) {
 	logger := log.G(ctx).WithField("id", filepath.Base(c.bundle))
 	for i := len(c.mounts) - 1; i >= 0; i-- {
-		if err := linux.Detach(c.mounts[i]); err != nil {
+		if err := detachAll(c.mounts[i]); err != nil {
 			logger.WithError(err).Warn("unmounting")
 		}
 	}
@@ -140,26 +144,62 @@ func (c *container) release(ctx context.Context) {
 	}
 }
 
-// removeStage removes the empty directories of a stage. It never removes a tree:
-// whatever is still mounted there is somebody's data.
-func removeStage(dir string) error {
-	for _, sub := range []string{"rootfs", "dev", "volumes", "nodes"} {
-		path := filepath.Join(dir, sub)
-		entries, err := os.ReadDir(path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
+// detachAll unmounts what is mounted at a place, and what that had covered.
+func detachAll(path string) error {
+	for {
+		err := linux.Detach(path)
+		if errors.Is(err, unix.EINVAL) {
+			return nil // nothing is mounted there
 		}
-		for _, e := range entries {
-			err = errors.Join(err, os.Remove(filepath.Join(path, e.Name())))
-		}
-		if err = errors.Join(err, os.Remove(path)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+}
+
+// removeStage removes the empty places of a stage. Where something is still mounted,
+// its content is somebody's data: no directory that was mounted on is ever listed,
+// and what else is removed must lie on the stage itself.
+func removeStage(dir string) error {
+	stage, err := linux.StatAt(nil, dir)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	for _, place := range []string{"rootfs", "dev"} {
+		err = errors.Join(err, ignoreMissing(unix.Rmdir(filepath.Join(dir, place))))
+	}
+	for _, places := range []string{"volumes", "nodes"} {
+		err = errors.Join(err, removePlaces(stage.MountID, filepath.Join(dir, places)))
+	}
+	return errors.Join(err, unix.Rmdir(dir))
+}
+
+// removePlaces removes a directory of empty files and directories that were mounted
+// on, if nothing is mounted there any more.
+func removePlaces(stage uint64, dir string) error {
+	st, err := linux.StatAt(nil, dir)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	if st.MountID != stage {
+		return &os.PathError{Op: "remove", Path: dir, Err: unix.EBUSY}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
 		return err
 	}
-	return nil
+	for _, e := range entries {
+		// EBUSY where something is mounted, ENOTEMPTY for a directory in use.
+		err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+	}
+	return errors.Join(err, ignoreMissing(unix.Rmdir(dir)))
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // stateLink is a link in the bundle to the state directory in which the container

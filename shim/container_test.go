@@ -8,34 +8,73 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
+	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/policy"
 )
 
 func TestRemoveStageNeverRemovesATree(t *testing.T) {
-	stage := filepath.Join(t.TempDir(), "web")
-	data := filepath.Join(stage, "volumes", "0", "data")
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	for _, place := range []string{"rootfs", "dev", "volumes/0", "nodes/0"} {
+		t.Run(place, func(t *testing.T) {
+			stage := filepath.Join(t.TempDir(), "web")
+			data := filepath.Join(stage, place, "data")
+			if err := os.MkdirAll(filepath.Dir(data), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(data, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := removeStage(stage); err == nil {
+				t.Error("a place with content in it is no error")
+			}
+			if _, err := os.Stat(data); err != nil {
+				t.Fatalf("somebody's data: %v", err)
+			}
+			if err := os.Remove(data); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if err := removeStage(stage); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := os.Stat(stage); !os.IsNotExist(err) {
+				t.Errorf("the stage is still there: %v", err)
+			}
+		})
+	}
+}
+
+// TestReleaseLeavesWhatIsMounted: two mounts at a place, of which one is known.
+func TestReleaseLeavesWhatIsMounted(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: mounts are made (id -u is not 0)")
+	}
+	stage, tree := filepath.Join(t.TempDir(), "web"), t.TempDir()
+	file := filepath.Join(tree, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeStage(stage); err == nil {
-		t.Error("a volume with content in it is no error")
+	for _, place := range []string{"rootfs", "volumes/0", "volumes"} {
+		at := filepath.Join(stage, place)
+		if err := os.MkdirAll(at, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := unix.Mount(tree, at, "", unix.MS_BIND, ""); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+		}
 	}
-	if _, err := os.Stat(data); err != nil {
+	c := container{bundle: t.TempDir(), stageDir: stage, mounts: []string{filepath.Join(stage, "rootfs")}}
+	c.release(t.Context())
+	if _, err := os.Stat(file); err != nil {
 		t.Fatalf("somebody's data: %v", err)
 	}
-	if err := os.Remove(data); err != nil {
-		t.Fatal(err)
-	}
-	if err := removeStage(stage); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(stage); !os.IsNotExist(err) {
-		t.Errorf("the stage is still there: %v", err)
-	}
-	if err := removeStage(stage); err != nil {
-		t.Errorf("a second time: %v", err)
+	if _, err := os.Stat(filepath.Join(stage, "rootfs")); !os.IsNotExist(err) {
+		t.Errorf("the rootfs, mounted twice, is still there: %v", err)
 	}
 }
 

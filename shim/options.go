@@ -2,7 +2,6 @@ package shim
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/containerd/containerd/api/types/runc/options"
@@ -92,7 +91,7 @@ var refusedOptions = []struct {
 // checkOptions refuses options that an isolated container cannot have, and a place
 // for runc's state that the configuration does not list.
 func checkOptions(cfg policy.Config, o *options.Options) error {
-	if root := o.GetRoot(); root != "" && !slices.Contains(cfg.RuncRoots, filepath.Clean(root)) {
+	if root := o.GetRoot(); root != "" && !slices.Contains(cfg.RuncRoots, root) {
 		return &optionsError{fmt.Sprintf("have runc keep its state in %q, which is not in runc_roots of the configuration", root)}
 	}
 	for _, refused := range refusedOptions {

@@ -85,7 +85,6 @@ func TestOptionsThatTakeAWallAway(t *testing.T) {
 	}{
 		{&options.Options{}, ""},
 		{&options.Options{Root: "/run/containerd/runc"}, ""},
-		{&options.Options{Root: "/run/docker/runtime-runc/"}, ""},
 		{&options.Options{Root: "/tmp/mine"}, `runtime options have runc keep its state in "/tmp/mine", which is not in runc_roots`},
 		{&options.Options{NoPivotRoot: true}, "runtime options ask for no_pivot_root: "},
 		{&options.Options{NoNewKeyring: true}, "runtime options ask for no_new_keyring: "},

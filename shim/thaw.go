@@ -10,8 +10,9 @@ import (
 
 // keepers are the settings of a cgroup by which a container can keep its own
 // processes from dying of SIGKILL, once its cgroups are delegated to it: a frozen
-// task of cgroup v1 does not see the signal, and one that waits for a disk that it
-// has throttled to a byte per second sees it when the disk is done. reset gives
+// task of cgroup v1 does not see the signal, one that waits for a disk that it has
+// throttled to a byte per second sees it when the disk is done, and one that may not
+// run cannot even die. reset gives
 // what is to be written, one write each, for what the file says now.
 var keepers = []struct {
 	controller string // as runc's state names it; "" is cgroup v2
@@ -23,6 +24,10 @@ var keepers = []struct {
 	{"blkio", "blkio.throttle.write_bps_device", forEachDevice("0")},
 	{"blkio", "blkio.throttle.read_iops_device", forEachDevice("0")},
 	{"blkio", "blkio.throttle.write_iops_device", forEachDevice("0")},
+	{"cpu", "cpu.cfs_quota_us", func(string) []string { return []string{"-1"} }},
+	{"cpu", "cpu.shares", func(string) []string { return []string{"1024"} }},
+	{"", "cpu.max", func(string) []string { return []string{"max"} }},
+	{"", "cpu.weight", func(string) []string { return []string{"100"} }},
 	{"", "io.max", forEachDevice("rbps=max wbps=max riops=max wiops=max")},
 }
 
