@@ -18,6 +18,10 @@ type Facts struct {
 	// mounts of the spec; a source that is absent here does not exist.
 	Sources map[int]Source `json:"sources,omitempty"`
 
+	// RootOwn is as Source.Own, for the directories that the root file system is
+	// made of.
+	RootOwn string `json:"rootOwn,omitempty"`
+
 	// CgroupTaken says why the cgroup that the spec names could not be the
 	// container's alone: "/sys/fs/cgroup/pids/svc has processes". Empty: it does
 	// not exist yet, or nothing is in it.

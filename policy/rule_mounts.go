@@ -136,6 +136,9 @@ func checkDevMounts(r *request, _ *Decision) *Violation {
 // checkVolumeSources wants to know what a source is; devices are looked at by
 // the rules for devices.
 func checkVolumeSources(r *request, _ *Decision) *Violation {
+	if own := r.facts.RootOwn; own != "" {
+		return denied("root.path", "the root file system is, holds or lies in %q, where this runtime keeps what isolates containers", own)
+	}
 	for i, m := range r.spec.Mounts {
 		if !IsBind(m) {
 			continue

@@ -14,6 +14,8 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/policy"
 )
 
 // delegatedV1 are the files of a cgroup v1 directory that its delegate may write,
@@ -121,6 +123,32 @@ func cgroupTaken(spec *specs.Spec) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// claimCgroup makes the cgroup in one hierarchy, the first: of several containers
+// that name the same, one succeeds. The others are refused as by the rule cgroup.
+func claimCgroup(path string) (dir string, err error) {
+	if !filepath.IsAbs(path) {
+		return "", nil // runc's default is named after the container; systemd's driver
+	}
+	roots, err := cgroupRoots()
+	if err != nil || len(roots) == 0 {
+		return "", err
+	}
+	dir = filepath.Join(roots[0], path)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", fmt.Errorf("linux.cgroupsPath: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return "", &policy.Violation{
+				Rule: "cgroup", Field: "linux.cgroupsPath", Class: policy.ErrDenied,
+				Reason: fmt.Sprintf("the cgroup %q is not the container's alone: %s exists already", path, dir),
+			}
+		}
+		return "", fmt.Errorf("linux.cgroupsPath: %w", err)
+	}
+	return dir, nil
 }
 
 func takenIn(root, path string) string {

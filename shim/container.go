@@ -29,6 +29,7 @@ type container struct {
 	runcState string      // runc's directory for it
 	ids       idmap.Range // zero until claimed
 	mounts    []string    // what is to be unmounted, in the order of mounting
+	cgroup    string      // directory made as a claim, until runc has taken it over
 }
 
 // newContainer reads a create request as far as it says how to run a container.
@@ -135,6 +136,9 @@ func (c *container) release(ctx context.Context) {
 	}
 	if err := removeStage(c.stageDir); err != nil {
 		logger.WithError(err).Warn("removing the stage")
+	}
+	if c.cgroup != "" {
+		_ = unix.Rmdir(c.cgroup) // it is runc's if it is in use
 	}
 	if c.ids == (idmap.Range{}) {
 		return

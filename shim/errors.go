@@ -22,6 +22,7 @@ var errorClasses = []struct {
 	matches func(error) bool
 	class   error
 }{
+	{is(errStdio), errdefs.ErrPermissionDenied},
 	{is(policy.ErrMalformed), errdefs.ErrInvalidArgument},
 	{is(policy.ErrDenied), errdefs.ErrPermissionDenied},
 	{is(policy.ErrUnsupported), errdefs.ErrNotImplemented},

@@ -30,7 +30,7 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 		}
 	}()
 
-	facts, volumes, err := observe(cfg, host, c.bundle, spec)
+	facts, volumes, err := observe(cfg, host, c.bundle, spec, r.Rootfs)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +41,9 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 		return nil, err
 	}
 	if err := c.claim(decision); err != nil {
+		return nil, err
+	}
+	if c.cgroup, err = claimCgroup(spec.Linux.CgroupsPath); err != nil {
 		return nil, err
 	}
 	places, grant, err := c.stage(spec, decision, volumes, r.Rootfs)

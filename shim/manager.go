@@ -18,6 +18,7 @@ import (
 	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/runc"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/containerd/v2/pkg/shim"
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -60,6 +61,8 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 		if status, err = m.end(ctx, bundle, id); err != nil {
 			return status, err // and what it held stays claimed
 		}
+	} else if status.Pid == 0 {
+		m.unclaimCgroups(ctx, bundle, id)
 	}
 	return status, errors.Join(releaseClaims(bundle), removeSockets(ctx, bundle, m.address))
 }
@@ -81,6 +84,19 @@ func (m shimManager) end(ctx context.Context, bundle, id string) (shim.StopStatu
 		return status, err
 	}
 	return status, endCgroups(paths)
+}
+
+// unclaimCgroups removes the cgroup that was made as a claim for a container whose
+// server was killed before runc had begun. Only an empty one is removed, and nobody
+// is killed: if there is somebody in it, it has become another container's.
+func (m shimManager) unclaimCgroups(ctx context.Context, bundle, id string) {
+	state, err := runcStateOf(ctx, bundle, id)
+	if err != nil {
+		return
+	}
+	for _, dir := range containerCgroups(bundle, state) {
+		_ = unix.Rmdir(dir)
+	}
 }
 
 // bundleOf is the bundle that the action is about, by the name that containerd

@@ -3,7 +3,10 @@ package shim
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/containerd/containerd/api/types"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -13,7 +16,7 @@ import (
 )
 
 // observe finds out what the spec asks for.
-func observe(cfg policy.Config, host *hostView, bundle string, spec *specs.Spec) (policy.Facts, sources, error) {
+func observe(cfg policy.Config, host *hostView, bundle string, spec *specs.Spec, rootfs []*types.Mount) (policy.Facts, sources, error) {
 	facts, err := kernelFacts()
 	if err != nil {
 		return facts, nil, err
@@ -24,6 +27,10 @@ func observe(cfg policy.Config, host *hostView, bundle string, spec *specs.Spec)
 	}
 	facts.Sources = make(map[int]policy.Source, len(opened))
 	own := ownDirs(cfg, bundle)
+	if facts.RootOwn, err = rootReaches(host, spec, rootfs, bundle, own); err != nil {
+		opened.Close()
+		return facts, nil, err
+	}
 	for i, source := range opened {
 		described := describe(source.Path, source.Stat)
 		if described.Own, err = reaches(source, own); err != nil {
@@ -158,6 +165,46 @@ func ownDirs(cfg policy.Config, bundle string) []string {
 		}
 	}
 	return dirs
+}
+
+// rootReaches says the same of the directories that the root file system is made of.
+func rootReaches(host *hostView, spec *specs.Spec, rootfs []*types.Mount, bundle string, own []string) (string, error) {
+	for _, dir := range rootDirs(spec, rootfs) {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(bundle, dir)
+			if len(rootfs) == 0 && filepath.Dir(dir) == bundle {
+				continue // the place that containerd has made for it
+			}
+		}
+		source, err := idmap.OpenSource(host.root, dir)
+		if err != nil {
+			continue // mounting it fails, and says why
+		}
+		reached, err := reaches(source, own)
+		source.Close()
+		if reached != "" || err != nil {
+			return reached, err
+		}
+	}
+	return "", nil
+}
+
+// rootDirs are the directories of the host that make up a root file system.
+func rootDirs(spec *specs.Spec, rootfs []*types.Mount) []string {
+	if len(rootfs) == 0 && spec.Root != nil {
+		return []string{spec.Root.Path}
+	}
+	var dirs []string
+	for _, m := range rootfs {
+		dirs = append(dirs, m.Source)
+		for _, option := range m.Options {
+			switch key, value, _ := strings.Cut(option, "="); key {
+			case "lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir":
+				dirs = append(dirs, strings.Split(value, ":")...)
+			}
+		}
+	}
+	return slices.DeleteFunc(dirs, func(dir string) bool { return !filepath.IsAbs(dir) })
 }
 
 // reaches says which of the directories the source is, holds or lies in, by the

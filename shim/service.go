@@ -3,6 +3,7 @@ package shim
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -101,6 +102,9 @@ func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
 // that was acquired remains.
 func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
 	go enterCgroupGracePeriod()
+	if err := checkStdio(r.Stdin, r.Stdout, r.Stderr); err != nil {
+		return nil, toGRPC(err)
+	}
 	host, err := s.host()
 	if err != nil {
 		return nil, toGRPC(err)
@@ -114,6 +118,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 		c.end(ctx)
 		return nil, err
 	}
+	c.cgroup = ""
 	s.mu.Lock()
 	s.containers[r.ID] = c
 	s.mu.Unlock()
@@ -166,7 +171,7 @@ func (s *service) Start(ctx context.Context, r *taskapi.StartRequest) (*taskapi.
 // Exec adds another process, whose spec is judged like the container's first.
 func (s *service) Exec(ctx context.Context, r *taskapi.ExecProcessRequest) (*emptypb.Empty, error) {
 	if c := s.container(r.ID); c != nil { // else the embedded service says that there is none
-		if err := checkExec(r, c.ids.Size); err != nil {
+		if err := errors.Join(checkExec(r, c.ids.Size), checkStdio(r.Stdin, r.Stdout, r.Stderr)); err != nil {
 			return nil, toGRPC(err)
 		}
 	}

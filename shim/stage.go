@@ -85,9 +85,6 @@ func (b *builder) build(rootfs []*types.Mount) error {
 			return fmt.Errorf("mounts[%d] %s: %w", i, b.spec.Mounts[i].Destination, err)
 		}
 	}
-	if err := b.keepDev(); err != nil {
-		return err
-	}
 	if b.spec.Root.Readonly {
 		if err := b.prepareReadOnly(); err != nil {
 			return err
@@ -99,7 +96,7 @@ func (b *builder) build(rootfs []*types.Mount) error {
 			return err
 		}
 	}
-	return nil
+	return b.keepDev()
 }
 
 // mountRootfs mounts what the request names, or else the directory of the spec.

@@ -17,8 +17,13 @@
 #   APPEND   more words for the kernel's command line
 #
 # What the command prints goes to standard output, and its status is the script's.
+# The first run needs Debian's mirror, and takes half a minute more. Examples:
+#   run.sh test -v -run P08
+#   KERNEL=linux-image-cloud-amd64/bookworm-backports run.sh
+#   SUITE=trixie KERNEL=linux-image-cloud-amd64/trixie-backports run.sh   (the newest)
 # Status 2: something is missing here; 124: TIMEOUT; 125: the machine ended without a status.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # mkfs, for users
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
 kernel=${KERNEL:-linux-image-cloud-amd64}
@@ -96,7 +101,10 @@ compile() {
 payload() {
     mkdir "$tmp/eci"
     (cd "$project" && tar -cf - --exclude=./.git --exclude=./bin .) | tar -C "$tmp/eci" -xf -
-    [ ! -d "$bin" ] || cp -aL "$bin" "$tmp/eci/bin"
+    if [ -d "$bin" ]; then
+        mkdir "$tmp/eci/bin"
+        (cd "$bin" && tar -chf - --exclude=./compat .) | tar -C "$tmp/eci/bin" -xf -
+    fi
     [ ! -d "$tmp/built" ] || mv "$tmp/built" "$tmp/eci/vm-built"
     printf '%s\n' "$1" >"$tmp/eci/vm-command"
     need mkfs.ext4 e2fsprogs
@@ -146,10 +154,19 @@ finish() {
     rm -rf "$tmp"
 }
 
+# sweep: removes what runs that were killed have left.
+sweep() {
+    for lock in "${TMPDIR:-/tmp}"/eci-vm.*/lock; do
+        [ ! -e "$lock" ] || ! flock -n "$lock" true || rm -rf "${lock%/lock}"
+    done
+}
+
 # In one piece: the shell has read all of this file before it runs any of it.
 main() {
+    sweep
     qemu=
     tmp=$(mktemp -d "${TMPDIR:-/tmp}/eci-vm.XXXXXX")
+    exec 8>"$tmp/lock" && flock 8 # held until this script and its qemu have ended
     trap finish EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP

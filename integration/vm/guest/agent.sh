@@ -5,6 +5,7 @@ stty -F /dev/ttyS0 raw -echo
 stty -F /dev/ttyS2 raw -echo
 mkdir -p /eci
 mount -t ext4 -o noatime /dev/vdb /eci || exit 1
+chown -R 0:0 /eci
 state=$(systemctl is-system-running --wait)
 
 cgroup=$(stat -fc %T /sys/fs/cgroup)
