@@ -46,6 +46,7 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 	if c.cgroup, err = claimCgroup(spec.Linux.CgroupsPath); err != nil {
 		return nil, err
 	}
+	go enterCgroupGracePeriod() // not earlier: it holds what claimCgroup needs
 	places, grant, err := c.stage(spec, decision, volumes, r.Rootfs)
 	if err != nil {
 		return nil, err

@@ -101,7 +101,6 @@ func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
 // Create isolates the container and hands it to runc. When either fails, nothing
 // that was acquired remains.
 func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
-	go enterCgroupGracePeriod()
 	if err := checkStdio(r.Stdin, r.Stdout, r.Stderr); err != nil {
 		return nil, toGRPC(err)
 	}
