@@ -180,6 +180,10 @@ func attackOnce(a attack, path, prefix string) attempt.Attempt {
 			break
 		}
 	}
+	if a.name == "fsopen" && err == nil {
+		// That was the root of the host's disk: under runc, the control, it works.
+		_ = os.Remove(filepath.Join(scratch, writtenFile))
+	}
 	_ = unix.Unmount(scratch, unix.MNT_DETACH)
 	_ = os.Remove(scratch)
 	_ = unix.Mount("", path, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
@@ -204,11 +208,14 @@ func scratchFor(path string) (string, error) {
 	return "", errors.New("no writable directory for mount points")
 }
 
+// writtenFile is what a successful attack makes in a directory.
+const writtenFile = "written-by-attack"
+
 // written tries to write below a directory, or to a file.
 func written(place string) bool {
 	flags := os.O_WRONLY | os.O_APPEND
 	if info, err := os.Stat(place); err == nil && info.IsDir() {
-		place, flags = filepath.Join(place, "written-by-attack"), flags|os.O_CREATE
+		place, flags = filepath.Join(place, writtenFile), flags|os.O_CREATE
 	}
 	f, err := os.OpenFile(place, flags, 0o644)
 	if err != nil {
