@@ -25,9 +25,17 @@ func checkCgroup(r *request, _ *Decision) *Violation {
 	case !path.IsAbs(p) && strings.Count(p, ":") != 2:
 		return unsupported("linux.cgroupsPath", "the cgroup %q is relative to wherever containerd is; write an absolute path, or slice:prefix:name", p)
 	case r.facts.CgroupTaken != "":
-		return denied("linux.cgroupsPath", "the cgroup %q is not the container's alone: %s", p, r.facts.CgroupTaken)
+		return CgroupTaken(p, r.facts.CgroupTaken)
 	}
 	return checkResources(r.spec.Linux.Resources)
+}
+
+// CgroupTaken refuses the cgroup that a spec names; why says who has it. Whoever
+// makes the cgroup may find out later than the rule that somebody was faster.
+func CgroupTaken(cgroupsPath, why string) *Violation {
+	v := denied("linux.cgroupsPath", "the cgroup %q is not the container's alone: %s", cgroupsPath, why)
+	v.Rule = ruleCgroup
+	return v
 }
 
 // checkResources lets a client set limits, and not move processes.

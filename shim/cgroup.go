@@ -90,8 +90,7 @@ func cgroupPaths(runcState string) (map[string]string, error) {
 	return state.CgroupPaths, nil
 }
 
-// cgroupRoots are the mount points of the host's cgroup hierarchies, and whether
-// the only one is that of version 2.
+// cgroupRoots are the mount points of the host's cgroup hierarchies.
 var cgroupRoots = sync.OnceValues(func() ([]string, error) {
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup", "cgroup2"))
 	if err != nil {
@@ -141,10 +140,7 @@ func claimCgroup(path string) (dir string, err error) {
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		if errors.Is(err, os.ErrExist) {
-			return "", &policy.Violation{
-				Rule: "cgroup", Field: "linux.cgroupsPath", Class: policy.ErrDenied,
-				Reason: fmt.Sprintf("the cgroup %q is not the container's alone: %s exists already", path, dir),
-			}
+			return "", policy.CgroupTaken(path, dir+" exists already")
 		}
 		return "", fmt.Errorf("linux.cgroupsPath: %w", err)
 	}

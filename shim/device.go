@@ -42,8 +42,7 @@ func (b *builder) mountNode(name string, d policy.Device, target string) error {
 	}
 	defer source.Close()
 	return b.cloneHere(source, idmap.VolumeAttr{Unmapped: true}, func(tree *os.File, _ bool) error {
-		_, err := b.attach(tree, target, false)
-		return err
+		return b.attach(tree, target, false)
 	})
 }
 

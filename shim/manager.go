@@ -52,29 +52,27 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 	if err != nil {
 		return shim.StopStatus{}, err
 	}
-	known, err := runcKnows(ctx, bundle, id)
+	state, err := runcStateOf(ctx, bundle, id)
 	if err != nil {
 		return shim.StopStatus{}, err
 	}
 	status := recordedExit(bundle)
-	if known {
-		if status, err = m.end(ctx, bundle, id); err != nil {
+	switch _, err := os.Lstat(state); {
+	case err == nil:
+		if status, err = m.end(ctx, id, containerCgroups(bundle, state)); err != nil {
 			return status, err // and what it held stays claimed
 		}
-	} else if status.Pid == 0 {
-		m.unclaimCgroups(ctx, bundle, id)
+	case !errors.Is(err, os.ErrNotExist):
+		return shim.StopStatus{}, err
+	case status.Pid == 0:
+		unclaimCgroups(containerCgroups(bundle, state))
 	}
 	return status, errors.Join(releaseClaims(bundle), removeSockets(ctx, bundle, m.address))
 }
 
 // end has runc kill and remove a container that its server left behind, and sees to
 // what runc does not know.
-func (m shimManager) end(ctx context.Context, bundle, id string) (shim.StopStatus, error) {
-	state, err := runcStateOf(ctx, bundle, id)
-	if err != nil {
-		return shim.StopStatus{}, err
-	}
-	paths := containerCgroups(bundle, state)
+func (m shimManager) end(ctx context.Context, id string, paths map[string]string) (shim.StopStatus, error) {
 	thawing, stop := context.WithCancel(ctx)
 	go thawUntil(thawing, paths)
 	killAll(paths) // runc would kill the first process, if it took it for alive
@@ -89,12 +87,8 @@ func (m shimManager) end(ctx context.Context, bundle, id string) (shim.StopStatu
 // unclaimCgroups removes the cgroup that was made as a claim for a container whose
 // server was killed before runc had begun. Only an empty one is removed, and nobody
 // is killed: if there is somebody in it, it has become another container's.
-func (m shimManager) unclaimCgroups(ctx context.Context, bundle, id string) {
-	state, err := runcStateOf(ctx, bundle, id)
-	if err != nil {
-		return
-	}
-	for _, dir := range containerCgroups(bundle, state) {
+func unclaimCgroups(paths map[string]string) {
+	for _, dir := range paths {
 		_ = unix.Rmdir(dir)
 	}
 }
@@ -106,19 +100,6 @@ func bundleOf(ctx context.Context) (string, error) {
 		return filepath.Clean(opts.BundlePath), nil
 	}
 	return os.Getwd()
-}
-
-// runcKnows tells whether runc has a state of the container.
-func runcKnows(ctx context.Context, bundle, id string) (bool, error) {
-	state, err := runcStateOf(ctx, bundle, id)
-	if err != nil {
-		return false, err
-	}
-	_, err = os.Lstat(state)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	return true, err
 }
 
 // runcStateOf is runcState for a container of which there is only the bundle.

@@ -169,13 +169,7 @@ func ownDirs(cfg policy.Config, bundle string) []string {
 
 // rootReaches says the same of the directories that the root file system is made of.
 func rootReaches(host *hostView, spec *specs.Spec, rootfs []*types.Mount, bundle string, own []string) (string, error) {
-	for _, dir := range rootDirs(spec, rootfs) {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(bundle, dir)
-			if len(rootfs) == 0 && filepath.Dir(dir) == bundle {
-				continue // the place that containerd has made for it
-			}
-		}
+	for _, dir := range rootDirs(spec, rootfs, bundle) {
 		source, err := idmap.OpenSource(host.root, dir)
 		if err != nil {
 			continue // mounting it fails, and says why
@@ -189,10 +183,14 @@ func rootReaches(host *hostView, spec *specs.Spec, rootfs []*types.Mount, bundle
 	return "", nil
 }
 
-// rootDirs are the directories of the host that make up a root file system.
-func rootDirs(spec *specs.Spec, rootfs []*types.Mount) []string {
-	if len(rootfs) == 0 && spec.Root != nil {
-		return []string{spec.Root.Path}
+// rootDirs are the directories of the host that make up a root file system; the
+// place in its own bundle that containerd has made for it is none.
+func rootDirs(spec *specs.Spec, rootfs []*types.Mount, bundle string) []string {
+	if len(rootfs) == 0 {
+		if spec.Root == nil || !filepath.IsAbs(spec.Root.Path) && filepath.Dir(rootPath(spec, bundle)) == bundle {
+			return nil
+		}
+		return []string{rootPath(spec, bundle)}
 	}
 	var dirs []string
 	for _, m := range rootfs {

@@ -109,11 +109,7 @@ func (b *builder) mountRootfs(rootfs []*types.Mount) (err error) {
 		mounts = append(mounts, idmap.Mount{Type: m.Type, Source: m.Source, Options: m.Options})
 	}
 	if len(mounts) == 0 {
-		dir := b.spec.Root.Path
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(b.bundle, dir)
-		}
-		mounts = append(mounts, idmap.Mount{Type: "bind", Source: dir, Options: []string{"rbind"}})
+		mounts = append(mounts, idmap.Mount{Type: "bind", Source: rootPath(b.spec, b.bundle), Options: []string{"rbind"}})
 	}
 	b.root, _, err = b.Rootfs(idmap.Rootfs{Mounts: mounts, Target: b.grant.Root, Adopt: b.decision.Mapping != nil})
 	if err != nil {
@@ -131,7 +127,7 @@ func (b *builder) mountDev() error {
 		return err
 	}
 	b.dev = tree
-	if _, err := b.attach(tree, "/dev", true); err != nil {
+	if err := b.attach(tree, "/dev", true); err != nil {
 		return err
 	}
 	for i, device := range others {
@@ -152,14 +148,7 @@ func (b *builder) keepDev() error {
 	}
 	defer tree.Close()
 	b.grant.Dev = filepath.Join(b.stageDir, "dev")
-	if err := os.Mkdir(b.grant.Dev, 0o711); err != nil {
-		return err
-	}
-	if err := linux.MoveMountTo(tree, nil, b.grant.Dev); err != nil {
-		return err
-	}
-	b.mounts = append(b.mounts, b.grant.Dev)
-	return nil
+	return b.keep(b.grant.Dev, tree, true)
 }
 
 // mount does what the placement of mount i asks for.
@@ -168,12 +157,12 @@ func (b *builder) mount(i int, place policy.Placement) error {
 	switch {
 	case place == policy.Staged && policy.IsBind(m):
 		return b.mountVolume(i, m, func(tree *os.File, dir bool) error {
-			_, err := b.attach(tree, m.Destination, dir)
-			return err
+			return b.attach(tree, m.Destination, dir)
 		})
 	case place == policy.Cloned:
 		return b.mountVolume(i, m, func(tree *os.File, dir bool) error {
-			return b.keepVolume(i, tree, dir)
+			b.grant.Volumes[i] = filepath.Join(b.stageDir, "volumes", strconv.Itoa(i))
+			return b.keep(b.grant.Volumes[i], tree, dir)
 		})
 	case place == policy.Staged:
 		return b.mountTmpfs(m)
@@ -194,8 +183,7 @@ func (b *builder) mountTmpfs(m specs.Mount) error {
 	} else {
 		defer tree.Close()
 	}
-	_, err = b.attach(tree, m.Destination, true)
-	return err
+	return b.attach(tree, m.Destination, true)
 }
 
 // mountVolume clones the source of bind mount i, or makes the device node that
@@ -220,34 +208,28 @@ func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir 
 }
 
 // attach mounts a tree at a path inside the rootfs.
-func (b *builder) attach(tree *os.File, target string, dir bool) (string, error) {
+func (b *builder) attach(tree *os.File, target string, dir bool) error {
 	at, resolved, err := b.MountPoint(b.root, target, dir)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer at.Close()
 	if resolved == "/" {
-		return "", fmt.Errorf("%w: %s leads to the root of the image", idmap.ErrMountPoint, target)
+		return fmt.Errorf("%w: %s leads to the root of the image", idmap.ErrMountPoint, target)
 	}
-	return resolved, idmap.Attach(tree, at)
+	return idmap.Attach(tree, at)
 }
 
-// keepVolume mounts a tree beside the rootfs, from where runc binds it.
-func (b *builder) keepVolume(i int, tree *os.File, dir bool) error {
-	path := filepath.Join(b.stageDir, "volumes", strconv.Itoa(i))
+// keep mounts a tree beside the rootfs, at a path of the stage from where runc
+// binds it.
+func (b *builder) keep(path string, tree *os.File, dir bool) error {
 	if err := makePlace(path, dir); err != nil {
 		return err
 	}
-	at, err := linux.OpenPath(path)
-	if err != nil {
-		return err
-	}
-	defer at.Close()
-	if err := idmap.Attach(tree, at); err != nil {
+	if err := linux.MoveMountTo(tree, nil, path); err != nil {
 		return err
 	}
 	b.mounts = append(b.mounts, path)
-	b.grant.Volumes[i] = path
 	return nil
 }
 

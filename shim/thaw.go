@@ -12,8 +12,8 @@ import (
 // processes from dying of SIGKILL, once its cgroups are delegated to it: a frozen
 // task of cgroup v1 does not see the signal, one that waits for a disk that it has
 // throttled to a byte per second sees it when the disk is done, and one that may not
-// run cannot even die. reset gives
-// what is to be written, one write each, for what the file says now.
+// run cannot even die. reset gives what is to be written, one write each, for what
+// the file says now.
 var keepers = []struct {
 	controller string // as runc's state names it; "" is cgroup v2
 	file       string
