@@ -174,28 +174,9 @@ func BenchmarkVolume(b *testing.B) {
 		}
 		defer root.Close()
 		return timed(b,
-			func() error { return volume(s, root, src, "/mnt/data") },
+			func() error { return place(s, root, src, "/mnt/data", VolumeAttr{Recursive: true}) },
 			func() error { return linux.Detach(dir + "/mnt/data") })
 	})
-}
-
-func volume(s *Stage, root *os.File, path, at string) error {
-	src, err := OpenSource(nil, path)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	tree, err := s.Volume(src, VolumeAttr{Recursive: true})
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	place, _, err := s.MountPoint(root, at, src.Stat.IsDir())
-	if err != nil {
-		return err
-	}
-	defer place.Close()
-	return Attach(tree, place)
 }
 
 func BenchmarkDev(b *testing.B) {
@@ -236,7 +217,7 @@ func BenchmarkContainer(b *testing.B) {
 			}
 			defer root.Close()
 			for _, path := range []string{"/etc/hosts", "/etc/resolv.conf", "/data"} {
-				if err := volume(s, root, vol, path); err != nil {
+				if err := place(s, root, vol, path, VolumeAttr{Recursive: true}); err != nil {
 					return err
 				}
 			}
@@ -245,12 +226,7 @@ func BenchmarkContainer(b *testing.B) {
 				return err
 			}
 			defer dev.Close()
-			place, _, err := s.MountPoint(root, "/dev", true)
-			if err != nil {
-				return err
-			}
-			defer place.Close()
-			return Attach(dev, place)
+			return attachAt(s, root, dev, "/dev", true)
 		})
 	}
 	must(b, timed(b, container, func() error {

@@ -39,12 +39,7 @@ func TestDev(t *testing.T) {
 			return err
 		}
 		defer dev.Close()
-		place, _, err := s.MountPoint(root, "/dev", true)
-		if err != nil {
-			return err
-		}
-		defer place.Close()
-		return Attach(dev, place)
+		return attachAt(s, root, dev, "/dev", true)
 	})
 	for _, n := range nodes {
 		st, err := linux.StatAt(nil, filepath.Join(at, "dev", n.Path))

@@ -28,7 +28,12 @@ func place(s *Stage, root *os.File, source, path string, a VolumeAttr) error {
 		return err
 	}
 	defer tree.Close()
-	at, _, err := s.MountPoint(root, path, src.Stat.IsDir())
+	return attachAt(s, root, tree, path, src.Stat.IsDir())
+}
+
+// attachAt mounts a tree at a path inside the root.
+func attachAt(s *Stage, root, tree *os.File, path string, dir bool) error {
+	at, _, err := s.MountPoint(root, path, dir)
 	if err != nil {
 		return err
 	}

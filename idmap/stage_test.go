@@ -82,12 +82,7 @@ func TestStageHost(t *testing.T) {
 				return err
 			}
 			defer tree.Close()
-			place, _, err := s.MountPoint(root, "/vol", true)
-			if err != nil {
-				return err
-			}
-			defer place.Close()
-			return Attach(tree, place)
+			return attachAt(s, root, tree, "/vol", true)
 		})
 		if out, err := linuxtest.InUserNS(t, testRange.Base, testRange.Size, "make", at+"/vol/made", at+"/made"); err != nil {
 			t.Fatal(out)

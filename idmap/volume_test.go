@@ -227,12 +227,7 @@ func TestSourceIsWhatWasOpened(t *testing.T) {
 			return err
 		}
 		defer tree.Close()
-		place, _, err := s.MountPoint(root, "/vol", true)
-		if err != nil {
-			return err
-		}
-		defer place.Close()
-		return Attach(tree, place)
+		return attachAt(s, root, tree, "/vol", true)
 	})
 	if got, err := os.ReadFile(at + "/vol/file"); string(got) != "good" {
 		t.Errorf("%q, %v", got, err)

@@ -178,16 +178,30 @@ func exec(t *testing.T, task *testbed.Task, args ...string) string {
 // contains every one of want, and nothing is left on the host.
 func refused(t *testing.T, d *testbed.Daemon, c testbed.Container, want ...string) {
 	t.Helper()
-	c = withRuntime(c)
-	task, err := d.Create(deadline(t), c)
+	refusedCreate(t, d, c, want...)
+	checkClean(t, d)
+}
+
+// refusedCreate is refused for a bed in which another container lives.
+func refusedCreate(t *testing.T, d *testbed.Daemon, c testbed.Container, want ...string) {
+	t.Helper()
+	task, err := d.Create(deadline(t), withRuntime(c))
 	if err == nil {
 		_ = task.Delete(deadline(t))
 		t.Fatal("the container was created")
 	}
-	checkRefusal(t, d, err, want...)
+	checkText(t, err, want...)
 }
 
+// checkRefusal is the second half of refused, for an error that is at hand.
 func checkRefusal(t *testing.T, d *testbed.Daemon, err error, want ...string) {
+	t.Helper()
+	checkText(t, err, want...)
+	checkClean(t, d)
+}
+
+// checkText asserts that an error is one line that contains every one of want.
+func checkText(t *testing.T, err error, want ...string) {
 	t.Helper()
 	for _, text := range want {
 		if !strings.Contains(err.Error(), text) {
@@ -197,7 +211,6 @@ func checkRefusal(t *testing.T, d *testbed.Daemon, err error, want ...string) {
 	if strings.Contains(err.Error(), "\n") {
 		t.Errorf("the error is more than one line:\n%v", err)
 	}
-	checkClean(t, d)
 }
 
 // reported are leftovers that a test has failed for; later ones need not.

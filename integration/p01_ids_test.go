@@ -192,18 +192,3 @@ func TestP02_MappingThatOverlapsAClaimIsRefused(t *testing.T) {
 		t.Errorf("claims after the refusal: %v", d.Claims())
 	}
 }
-
-// refusedCreate is refused for a bed in which another container lives.
-func refusedCreate(t *testing.T, d *testbed.Daemon, c testbed.Container, want ...string) {
-	t.Helper()
-	task, err := d.Create(deadline(t), withRuntime(c))
-	if err == nil {
-		_ = task.Delete(deadline(t))
-		t.Fatal("the container was created")
-	}
-	for _, text := range append(want, "") {
-		if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("the error is\n  %v\nnot one line with\n  %s", err, text)
-		}
-	}
-}

@@ -14,9 +14,7 @@ import (
 // TestP22_WhatHoldsItselfDies has a container keep its own init process from dying,
 // with the cgroups that are delegated to it, and ends it by every way.
 func TestP22_WhatHoldsItselfDies(t *testing.T) {
-	if _, err := os.Stat("/sys/fs/cgroup/freezer"); err != nil {
-		t.Skip("needs cgroup v1 (no /sys/fs/cgroup/freezer): a frozen task of cgroup v2 dies of SIGKILL")
-	}
+	needFreezer(t)
 	d := bed(t)
 	const freezeSelf = `mkdir /m && mount -t cgroup -o freezer cg /m && mkdir /m/x &&
 		echo 1 >/m/x/cgroup.procs && echo frozen && echo FROZEN >/m/x/freezer.state; sleep 100000`
@@ -52,9 +50,7 @@ func TestP22_WhatHoldsItselfDies(t *testing.T) {
 
 // TestP22_CgroupsBelowAreThawed does the same to a process that is not the init.
 func TestP22_CgroupsBelowAreThawed(t *testing.T) {
-	if _, err := os.Stat("/sys/fs/cgroup/freezer"); err != nil {
-		t.Skip("needs cgroup v1 (no /sys/fs/cgroup/freezer): a frozen task of cgroup v2 dies of SIGKILL")
-	}
+	needFreezer(t)
 	d := bed(t)
 	task := start(t, d, testbed.Container{
 		CapAdd: []string{"CAP_SYS_ADMIN"},
@@ -96,4 +92,11 @@ func awaitGone(t *testing.T, pid int) {
 		}
 	}
 	t.Fatalf("process %d is still there", pid)
+}
+
+func needFreezer(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat("/sys/fs/cgroup/freezer"); err != nil {
+		t.Skip("needs cgroup v1 (no /sys/fs/cgroup/freezer): a frozen task of cgroup v2 dies of SIGKILL")
+	}
 }
