@@ -35,14 +35,23 @@ var rooms = []room{
 		why:  "is a main of a few lines; everything is in package shim, where it is tested",
 	},
 	{
-		dir:   "cmd/eci",
-		ours:  []string{"shim", "policy", "idmap"},
-		other: []string{"github.com/containerd"},
-		why:   "shows the administrator what the runtime would do, by the same functions",
+		dir: "cmd/eci",
+		ours: []string{
+			"policy", "idmap", "internal/audit", "internal/broker", "internal/conf", "internal/engine", "internal/host", "internal/image", "internal/linux",
+		},
+		other: []string{
+			"github.com/containerd",
+			"github.com/opencontainers/image-spec/identity",
+			"github.com/opencontainers/runtime-spec/specs-go",
+			"github.com/pelletier/go-toml/v2",
+			"github.com/spf13/cobra",
+			"golang.org/x/sys/unix",
+		},
+		why: "shows the administrator what the runtime would do, by the same functions",
 	},
 	{
 		dir:  "shim",
-		ours: []string{"policy", "idmap", "internal/seccomp", "internal/pseudofs", "internal/linux"},
+		ours: []string{"policy", "idmap", "internal/seccomp", "internal/pseudofs", "internal/audit", "internal/conf", "internal/host", "internal/image", "internal/linux"},
 		other: []string{
 			"github.com/containerd",
 			"github.com/moby/sys/mountinfo",
@@ -68,6 +77,16 @@ var rooms = []room{
 		why:   "maps identities for whoever asks; it knows neither containerd nor a policy",
 	},
 	{
+		dir:  "internal/host",
+		ours: []string{"policy", "idmap", "internal/linux"},
+		other: []string{
+			"github.com/moby/sys/mountinfo",
+			"github.com/opencontainers/runtime-spec/specs-go",
+			"golang.org/x/sys/unix",
+		},
+		why: "opens and describes what a spec names, for the shim and for the administrator's command; it judges nothing",
+	},
+	{
 		dir:   "internal/seccomp",
 		ours:  []string{"policy", "internal/linux"},
 		other: []string{"github.com/opencontainers/runtime-spec/specs-go", "golang.org/x/sys/unix"},
@@ -78,6 +97,41 @@ var rooms = []room{
 		ours:  []string{"internal/linux"},
 		other: []string{"github.com/hanwen/go-fuse/v2", "golang.org/x/sys/unix"},
 		why:   "renders files from numbers that it is given",
+	},
+	{
+		dir:   "internal/conf",
+		ours:  []string{"policy", "internal/linux"},
+		other: []string{"golang.org/x/sys/unix"},
+		why:   "reads what only root could have written; what it means is the policy's business",
+	},
+	{
+		dir:   "internal/audit",
+		ours:  []string{"policy", "internal/linux"},
+		other: []string{"golang.org/x/sys/unix"},
+		why:   "writes down what was decided, and decides nothing",
+	},
+	{
+		dir:   "internal/image",
+		ours:  []string{"policy", "idmap", "internal/linux"},
+		other: []string{"github.com/moby/sys/mountinfo", "golang.org/x/sys/unix"},
+		why:   "proves what a container was made from; whom to ask it is told, so that the shim can link its types",
+	},
+	{
+		dir:  "internal/engine",
+		ours: []string{"policy", "internal/image"},
+		other: []string{
+			"github.com/containerd",
+			"github.com/distribution/reference",
+			"github.com/opencontainers/go-digest",
+			"github.com/opencontainers/image-spec/identity",
+		},
+		why: "asks engines over gRPC and HTTP, which the shim must not link",
+	},
+	{
+		dir:   "internal/broker",
+		ours:  []string{"policy"},
+		other: []string{"golang.org/x/sys/unix"},
+		why:   "reads and writes HTTP between a container and an engine, which the shim must not link",
 	},
 	{
 		dir:   "internal/linux",
@@ -117,9 +171,10 @@ type ban struct {
 var bans = []ban{
 	{imports: "C", tests: true, why: "the binary is static and starts in milliseconds (CGO_ENABLED=0)"},
 	{imports: "unsafe", except: []string{"internal/linux", "integration/..."}, tests: true, why: "what can corrupt memory stands in one small package, for one careful review"},
-	{imports: "github.com/containerd", except: []string{"shim", "cmd/eci", "integration/..."}, tests: true, why: "a new containerd must be a change of package shim alone"},
+	{imports: "github.com/containerd", except: []string{"shim", "cmd/eci", "internal/engine", "integration/..."}, tests: true, why: "a new containerd must be a change of package shim alone"},
 	{imports: containerdShim, except: []string{"shim"}, files: 2, tests: true, why: "it is no stable API: what touches it is kept in two files"},
 	{imports: "os/exec", except: []string{"shim", "cmd/eci", "internal/linux/linuxtest", "integration/..."}, why: "the shim reaps every child of the process; one that it did not start itself is waited for twice"},
+	{imports: "net/http", except: []string{"internal/engine", "internal/broker", "integration/..."}, why: "linked into the shim, it would be initialised three times for every container"},
 	{imports: "os/exec", in: []string{"policy"}, tests: true, why: "a decision depends on values only"},
 	{imports: "os", in: []string{"policy"}, why: "a decision depends on values only; what it must know of the host is a fact that it is given"},
 	{imports: "io/fs", in: []string{"policy"}, why: "a decision depends on values only"},
@@ -128,7 +183,7 @@ var bans = []ban{
 	{imports: "path/filepath", in: []string{"policy"}, why: "half of it looks at the host (EvalSymlinks, Abs, Glob); package path is pure"},
 	{imports: "net", in: []string{"idmap", "internal/linux"}, why: "nothing there speaks to anybody"},
 	{imports: "testing", except: []string{"internal/linux/linuxtest", "integration/..."}, why: "it would be linked into the shim"},
-	{imports: "log", why: "containerd reads the shim's log as fields: github.com/containerd/log"},
+	{imports: "log", except: []string{"internal/broker"}, why: "containerd reads the shim's log as fields: github.com/containerd/log"},
 }
 
 // within tells whether a package is another one or lies below it.
@@ -239,6 +294,12 @@ func TestRooms(t *testing.T) {
 		{"internal/linux", "unsafe", false, true},
 		{"internal/linux", module + "/idmap", false, false},
 		{"internal/linux", "C", true, false},
+		{"shim", module + "/internal/image", false, true},
+		{"shim", module + "/internal/engine", false, false},
+		{"shim", module + "/internal/broker", false, false},
+		{"shim", "net/http", false, false},
+		{"internal/engine", "net/http", false, true},
+		{"internal/image", "github.com/containerd/containerd/v2/client", false, false},
 		{"integration", containerdShim + "/runc", true, false},
 		{"integration/testbed", "github.com/containerd/containerd/v2/client", false, true},
 		{"integration/bench", module + "/integration/testbed", false, true},

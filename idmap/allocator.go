@@ -9,9 +9,12 @@ import (
 
 // Pool hands out ranges of host IDs that no two containers have in common.
 //
-// It is a directory with one symbolic link per claimed range: the name is the
-// range, the target the owner, which is the container's bundle. `ls -l` shows
-// who has what. A claim whose owner does not exist any more may be swept.
+// It is a directory with one symbolic link per claim: the name is the range, the
+// target the owner, which is the container's bundle. `ls -l` shows who has what.
+// Containers that share a range, as those of a pod, have a link each, all but one
+// with a number behind the range: 100000-165535, 100000-165535.2. The range is
+// free when none of them is left, in whatever order they go. A claim whose owner
+// does not exist any more may be swept.
 // Whoever changes the directory holds flock(2) on it; a link is made by one
 // system call, so that a crash leaves either all of a claim or nothing.
 //
@@ -57,25 +60,22 @@ func (p Pool) Claim(owner string) (Range, error) {
 	}
 	var r Range
 	err = p.locked(func(d poolDir) error {
-		taken, err := d.ranges()
+		links, err := d.links()
 		if err != nil {
 			return err
 		}
-		free, ok := p.lowest(slices.Concat(taken, reserved))
+		free, ok := p.lowest(slices.Concat(ranges(links), reserved))
 		if !ok {
-			swept, err := p.sweep(d, taken)
-			if err != nil {
+			if links, _, err = p.sweep(d, links); err != nil {
 				return err
 			}
-			taken = slices.DeleteFunc(taken, func(r Range) bool {
-				return slices.ContainsFunc(swept, func(c Claim) bool { return c.Range == r })
-			})
+			taken := ranges(links)
 			if free, ok = p.lowest(slices.Concat(taken, reserved)); !ok {
 				return fmt.Errorf("%w: %d of %d IDs from %d to %d are claimed in %s", ErrPoolExhausted, len(taken), p.Size, p.First, p.Last, p.Dir)
 			}
 		}
 		r = free
-		return d.add(r, owner)
+		return d.add(r.String(), owner)
 	})
 	return r, err
 }
@@ -92,34 +92,62 @@ func (p Pool) ClaimRange(owner string, r Range) error {
 		return err
 	}
 	return p.locked(func(d poolDir) error {
-		taken, err := d.ranges()
+		links, err := d.links()
 		if err != nil {
 			return err
 		}
-		overlap := slices.DeleteFunc(taken, func(t Range) bool { return !t.Overlaps(r) })
-		if slices.Equal(overlap, []Range{r}) {
-			if got, err := d.owner(r); err == nil && got == owner {
-				return nil
-			}
+		links = slices.DeleteFunc(links, func(l link) bool { return !l.Overlaps(r) })
+		overlap := ranges(links)
+		if slices.Equal(overlap, []Range{r}) && d.has(links, owner) {
+			return nil
 		}
-		swept, err := p.sweep(d, overlap)
-		if err != nil {
+		if links, _, err = p.sweep(d, links); err != nil {
 			return err
 		}
-		if len(swept) < len(overlap) {
+		if len(links) > 0 {
 			return fmt.Errorf("%w: %v overlaps %v", ErrRangeTaken, r, overlap)
 		}
-		return d.add(r, owner)
+		return d.add(r.String(), owner)
+	})
+}
+
+// Share gives owner the range r beside another owner, who has it; ErrNotClaimed if
+// that is not so, or not any more. An owner that has it already keeps it.
+func (p Pool) Share(owner string, r Range, beside string) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if err := checkOwner(owner); err != nil {
+		return err
+	}
+	return p.locked(func(d poolDir) error {
+		links, err := d.linksOf(r)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !d.has(links, beside):
+			return fmt.Errorf("%w: %v by %s", ErrNotClaimed, r, beside)
+		case d.has(links, owner):
+			return nil
+		}
+		return d.add(freeName(r, links), owner)
 	})
 }
 
 // Release ends the claim of r if owner has it; ErrNotClaimed otherwise.
 func (p Pool) Release(owner string, r Range) error {
 	return p.locked(func(d poolDir) error {
-		if got, err := d.owner(r); err != nil || got != owner {
-			return fmt.Errorf("%w: %v by %s", ErrNotClaimed, r, owner)
+		links, err := d.linksOf(r)
+		if err != nil {
+			return err
 		}
-		return d.remove(r)
+		for _, l := range links {
+			if got, err := d.owner(l); err == nil && got == owner {
+				return d.remove(l)
+			}
+		}
+		return fmt.Errorf("%w: %v by %s", ErrNotClaimed, r, owner)
 	})
 }
 
@@ -127,15 +155,15 @@ func (p Pool) Release(owner string, r Range) error {
 // any more. No claim is no error.
 func (p Pool) ReleaseOwner(owner string) error {
 	return p.locked(func(d poolDir) error {
-		claims, err := d.claims()
+		links, err := d.links()
 		if err != nil {
 			return err
 		}
-		for _, c := range claims {
-			if c.Owner != owner {
+		for _, l := range links {
+			if got, err := d.owner(l); err != nil || got != owner {
 				continue
 			}
-			if err := d.remove(c.Range); err != nil {
+			if err := d.remove(l); err != nil {
 				return err
 			}
 		}
@@ -157,7 +185,8 @@ func (p Pool) Find(owner string) (Range, error) {
 	return Range{}, fmt.Errorf("%w: by %s", ErrNotClaimed, owner)
 }
 
-// Claims lists what is claimed, lowest range first. It does not lock.
+// Claims lists what is claimed, lowest range first, a shared one as often as it has
+// owners. It does not lock.
 func (p Pool) Claims() ([]Claim, error) {
 	d, err := p.open()
 	if err != nil {
@@ -170,11 +199,11 @@ func (p Pool) Claims() ([]Claim, error) {
 // Sweep ends the claims of owners that do not exist any more, and tells which.
 func (p Pool) Sweep() (swept []Claim, err error) {
 	err = p.locked(func(d poolDir) error {
-		taken, err := d.ranges()
+		links, err := d.links()
 		if err != nil {
 			return err
 		}
-		swept, err = p.sweep(d, taken)
+		_, swept, err = p.sweep(d, links)
 		return err
 	})
 	return swept, err

@@ -1,12 +1,15 @@
 package idmap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -63,79 +66,131 @@ func (p Pool) locked(fn func(poolDir) error) error {
 	return fn(d)
 }
 
-// ranges reads the claimed ranges; once for an opened directory. Names that are no ranges claim nothing.
-func (d poolDir) ranges() ([]Range, error) {
+// link is a claim: the range, and the link's name.
+type link struct {
+	Range
+	name string
+}
+
+// links reads the claims, lowest range first; once for an opened directory. Names
+// that are no ranges claim nothing.
+func (d poolDir) links() ([]link, error) {
 	names, err := d.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Range, 0, len(names))
+	out := make([]link, 0, len(names))
 	for _, name := range names {
-		if r, err := ParseRange(name); err == nil {
-			out = append(out, r)
+		if r, ok := parseName(name); ok {
+			out = append(out, link{r, name})
 		}
 	}
+	slices.SortFunc(out, func(a, b link) int {
+		return cmp.Or(cmp.Compare(a.Base, b.Base), cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name))
+	})
 	return out, nil
+}
+
+// linksOf are the claims of one range.
+func (d poolDir) linksOf(r Range) ([]link, error) {
+	links, err := d.links()
+	return slices.DeleteFunc(links, func(l link) bool { return l.Range != r }), err
+}
+
+// parseName reads the name of a link: a range and, for all but one of those who
+// share it, a number from 2 on.
+func parseName(name string) (Range, bool) {
+	name, number, shared := strings.Cut(name, ".")
+	r, err := ParseRange(name)
+	if shared && err == nil {
+		n, ok := parseID(number)
+		return r, ok && n >= 2
+	}
+	return r, err == nil
+}
+
+// freeName is the first name for a claim of r that no link has.
+func freeName(r Range, links []link) string {
+	name := r.String()
+	for n := 2; slices.ContainsFunc(links, func(l link) bool { return l.name == name }); n++ {
+		name = r.String() + "." + strconv.Itoa(n)
+	}
+	return name
+}
+
+// ranges are the ranges that are claimed, each once.
+func ranges(links []link) []Range {
+	out := make([]Range, len(links))
+	for i, l := range links {
+		out[i] = l.Range
+	}
+	return slices.Compact(out)
 }
 
 // claims are the claims, lowest first. One that goes meanwhile is left out; what
 // is no link has no owner.
 func (d poolDir) claims() ([]Claim, error) {
-	ranges, err := d.ranges()
+	links, err := d.links()
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(ranges, func(a, b Range) int { return int(int64(a.Base) - int64(b.Base)) })
-	out := make([]Claim, 0, len(ranges))
-	for _, r := range ranges {
-		owner, err := d.owner(r)
+	out := make([]Claim, 0, len(links))
+	for _, l := range links {
+		owner, err := d.owner(l)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil && !errors.Is(err, unix.EINVAL) {
 			return nil, err
 		}
-		out = append(out, Claim{r, owner})
+		out = append(out, Claim{l.Range, owner})
 	}
 	return out, nil
 }
 
-func (d poolDir) owner(r Range) (string, error) { return linux.ReadLink(d.File, r.String()) }
+func (d poolDir) owner(l link) (string, error) { return linux.ReadLink(d.File, l.name) }
 
-func (d poolDir) add(r Range, owner string) error {
-	return linux.Symlink(owner, d.File, r.String())
+// has tells whether one of the claims is owner's.
+func (d poolDir) has(links []link, owner string) bool {
+	return slices.ContainsFunc(links, func(l link) bool {
+		got, err := d.owner(l)
+		return err == nil && got == owner
+	})
 }
 
-func (d poolDir) remove(r Range) error { return linux.Unlink(d.File, r.String()) }
+func (d poolDir) add(name, owner string) error { return linux.Symlink(owner, d.File, name) }
 
-// sweep ends those claims of ranges whose owner does not exist.
-func (p Pool) sweep(d poolDir, ranges []Range) ([]Claim, error) {
+func (d poolDir) remove(l link) error { return linux.Unlink(d.File, l.name) }
+
+// sweep ends those claims whose owner does not exist, and tells which are left.
+func (p Pool) sweep(d poolDir, links []link) (left []link, swept []Claim, err error) {
 	exists := p.Exists
 	if exists == nil {
 		exists = pathExists
 	}
-	var swept []Claim
-	for _, r := range ranges {
-		owner, err := d.owner(r)
+	for _, l := range links {
+		owner, err := d.owner(l)
 		if errors.Is(err, unix.EINVAL) {
+			left = append(left, l)
 			continue // no link: not ours, so it stays taken
 		}
 		if err != nil {
-			return swept, err
+			return nil, swept, err
 		}
 		there, err := exists(owner)
 		if err != nil {
-			return swept, fmt.Errorf("look for the owner of %v: %w", r, err)
+			return nil, swept, fmt.Errorf("look for the owner of %v: %w", l.Range, err)
 		}
 		if there {
+			left = append(left, l)
 			continue
 		}
-		if err := d.remove(r); err != nil {
-			return swept, err
+		if err := d.remove(l); err != nil {
+			return nil, swept, err
 		}
-		swept = append(swept, Claim{r, owner})
+		swept = append(swept, Claim{l.Range, owner})
 	}
-	return swept, nil
+	return left, swept, nil
 }
 
 // ExistsBelow is a [Pool.Exists] that looks for owners below the directory

@@ -172,6 +172,105 @@ func TestPoolClaimRangeSweepsWhatIsInTheWay(t *testing.T) {
 	}
 }
 
+// TestPoolShare: a range is free when the last of those who share it is gone.
+func TestPoolShare(t *testing.T) {
+	linuxtest.NoLeak(t)
+	p := testPool(t, 2)
+	dir := t.TempDir()
+	owner := func(name string) string {
+		must(t, os.MkdirAll(dir+"/"+name, 0o755))
+		return dir + "/" + name
+	}
+	pause, web, log, other := owner("pause"), owner("web"), owner("log"), owner("other")
+	r := claim(t, p, pause, "10000-10999")
+	must(t, p.Share(web, r, pause))
+	must(t, p.Share(web, r, pause)) // has it already
+	must(t, p.Share(log, r, web))
+	if got, want := names(t, p), "[10000-10999 10000-10999.2 10000-10999.3]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, err := p.Find(log); got != r || err != nil {
+		t.Errorf("Find: %v, %v", got, err)
+	}
+	claim(t, p, other, "11000-11999")
+	for _, tc := range []struct {
+		r      Range
+		beside string
+	}{{r, other}, {r, "/nobody"}, {Range{11000, 1000}, pause}, {Range{10000, 500}, pause}, {Range{20000, 1000}, pause}} {
+		if err := p.Share(owner("x"), tc.r, tc.beside); !errors.Is(err, ErrNotClaimed) {
+			t.Errorf("share %v beside %s: %v", tc.r, tc.beside, err)
+		}
+	}
+	if err := p.Share("x", r, pause); err == nil {
+		t.Error("a relative owner is accepted")
+	}
+
+	must(t, p.Release(pause, r))
+	if err := p.Release(pause, r); !errors.Is(err, ErrNotClaimed) {
+		t.Errorf("second release: %v", err)
+	}
+	if err := p.ClaimRange(pause, r); !errors.Is(err, ErrRangeTaken) {
+		t.Errorf("the range of web and log: %v", err)
+	}
+	must(t, p.ClaimRange(log, r))
+	must(t, p.Share(pause, r, log)) // back, by the name that was free
+	if got, want := names(t, p), "[10000-10999 10000-10999.2 10000-10999.3 11000-11999]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	must(t, p.ReleaseOwner(web))
+	must(t, p.ReleaseOwner(pause))
+	if _, err := p.Claim(other); !errors.Is(err, ErrPoolExhausted) {
+		t.Errorf("log has its range: %v", err)
+	}
+	must(t, p.Release(log, r))
+	claim(t, p, other, "10000-10999")
+}
+
+// TestPoolShareSweep: what is left of a pod keeps the range; a pod of which nothing
+// is left does not.
+func TestPoolShareSweep(t *testing.T) {
+	p := testPool(t, 2)
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		must(t, os.Mkdir(dir+"/"+name, 0o755))
+	}
+	first, second := claim(t, p, dir+"/a", "10000-10999"), claim(t, p, dir+"/c", "11000-11999")
+	must(t, p.Share(dir+"/b", first, dir+"/a"))
+	must(t, p.Share(dir+"/d", second, dir+"/c"))
+	for _, gone := range []string{"a", "c", "d"} {
+		must(t, os.Remove(dir+"/"+gone))
+	}
+	claim(t, p, dir, "11000-11999")
+	if got, want := names(t, p), "[10000-10999.2 11000-11999]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	must(t, os.Remove(dir+"/b"))
+	must(t, p.ClaimRange(dir, first))
+}
+
+func TestParseName(t *testing.T) {
+	for name, want := range map[string]bool{
+		"1-2": true, "1-2.2": true, "1-2.10": true,
+		"1-2.": false, "1-2.0": false, "1-2.1": false, "1-2.02": false, "1-2.2.2": false, "1-2.x": false, ".2": false, "README": false,
+	} {
+		if _, got := parseName(name); got != want {
+			t.Errorf("%q: %t", name, got)
+		}
+	}
+}
+
+// names are the names in the pool's directory, sorted.
+func names(t *testing.T, p Pool) string {
+	t.Helper()
+	entries, err := os.ReadDir(p.Dir)
+	must(t, err)
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return fmt.Sprint(out)
+}
+
 func TestPoolBadInput(t *testing.T) {
 	p := testPool(t, 5)
 	for _, owner := range []string{"", "a", "/a/../b", "/a/", "//a"} {

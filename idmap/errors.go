@@ -26,6 +26,9 @@ var (
 	ErrMountPoint = errors.New("unusable mount point")
 	// ErrMountOption is a mount option that is malformed or not supported.
 	ErrMountOption = errors.New("invalid mount option")
+	// ErrNotJudged: a directory is not the one that was judged, or could be
+	// exchanged for another one before it is mounted.
+	ErrNotJudged = errors.New("directory is not the one that was judged")
 	// ErrKernel: the kernel lacks a feature that is needed.
 	ErrKernel = errors.New("kernel feature is missing")
 )

@@ -29,17 +29,16 @@ type clonedLayers struct {
 const maxName = 24
 
 // cloneLayers clones the layers in the host's mount namespace.
-func (s *Stage) cloneLayers(o overlayLayers, mapping overlayMapping) (clonedLayers, error) {
-	dirs := o.dirs()
+func (s *Stage) cloneLayers(m rootfsMount, o overlayLayers, mapping overlayMapping) (clonedLayers, error) {
 	if mapping.lowers == mapping.upper || o.upper == "" {
-		l, err := s.cloneShared(dirs, mapping.lowers)
+		l, err := s.cloneShared(m, o.dirs(), mapping.lowers)
 		if err != nil || l.shared {
 			return l, err
 		}
 	}
 	var l clonedLayers
 	for i, layer := range o.lowers {
-		dir, err := openDir(layer.path)
+		dir, err := m.open(layer.path)
 		if err == nil {
 			err = l.add(s, dir, mapping.lowers)
 		}
@@ -51,13 +50,13 @@ func (s *Stage) cloneLayers(o overlayLayers, mapping overlayMapping) (clonedLaye
 	if o.upper == "" {
 		return l, nil
 	}
-	dir, err := openDir(commonDir([]string{o.upper, o.work}))
+	dir, err := OpenSource(nil, commonDir([]string{o.upper, o.work}))
 	if err != nil {
 		return l, err
 	}
 	for _, sub := range []string{o.upper, o.work} {
-		rel, _ := filepath.Rel(dir.Name(), sub)
-		if err := linux.CheckBelow(dir, rel); err != nil {
+		rel, err := m.locate(dir.File, sub)
+		if err != nil {
 			dir.Close()
 			return l, fmt.Errorf("upperdir and workdir must be reached through one mount, without links: %w", err)
 		}
@@ -68,9 +67,9 @@ func (s *Stage) cloneLayers(o overlayLayers, mapping overlayMapping) (clonedLaye
 }
 
 // add clones the mount of dir, without those below, and closes dir.
-func (l *clonedLayers) add(s *Stage, dir *os.File, mapped bool) error {
+func (l *clonedLayers) add(s *Stage, dir *Source, mapped bool) error {
 	defer dir.Close()
-	tree, err := s.Volume(&Source{File: dir, Path: dir.Name()}, VolumeAttr{
+	tree, err := s.Volume(dir, VolumeAttr{
 		Unmapped: !mapped,
 		// Overlayfs looks up the names below the clone by itself, following
 		// links, which somebody may have put there since they were checked.
@@ -90,27 +89,27 @@ func openDir(path string) (*os.File, error) {
 // cloneShared clones the directory that all layers have in common, if they lie
 // in one mount and their names below it are short. Otherwise the result is not
 // shared.
-func (s *Stage) cloneShared(dirs []string, mapped bool) (clonedLayers, error) {
+func (s *Stage) cloneShared(m rootfsMount, dirs []string, mapped bool) (clonedLayers, error) {
 	common := commonDir(dirs)
-	l := clonedLayers{shared: true, names: make([]string, len(dirs))}
-	for i, dir := range dirs {
+	for _, dir := range dirs {
 		rel, err := filepath.Rel(common, dir)
 		if err != nil || len(rel) > maxName || strings.ContainsAny(rel, `\:,`) {
 			return clonedLayers{}, nil
 		}
-		l.names[i] = rel
 	}
-	base, err := openDir(common)
+	base, err := OpenSource(nil, common)
 	if err != nil {
 		return clonedLayers{}, err
 	}
-	for _, name := range l.names {
-		err := linux.CheckBelow(base, name)
+	l := clonedLayers{shared: true}
+	for _, dir := range dirs {
+		name, err := m.locate(base.File, dir)
 		if err == nil {
+			l.names = append(l.names, name)
 			continue
 		}
 		base.Close()
-		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EXDEV) {
+		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EXDEV) || errors.Is(err, ErrNotJudged) {
 			err = nil // they must be cloned one by one
 		}
 		return clonedLayers{}, err

@@ -34,7 +34,7 @@ func (s *Stage) overlay(m rootfsMount, mapping overlayMapping) (*os.File, error)
 		}
 	}()
 	err = s.OnHost(func() (err error) {
-		l, err = s.cloneLayers(o, mapping)
+		l, err = s.cloneLayers(m, o, mapping)
 		return err
 	})
 	if err != nil {

@@ -366,7 +366,7 @@ func TestLayersFollowNoLinks(t *testing.T) {
 	must(t, err)
 	defer userns.Close()
 	must(t, RunStage(StageConfig{Range: testRange, UserNS: userns}, func(s *Stage) error {
-		base, err := openDir(dir)
+		base, err := OpenSource(nil, dir)
 		if err != nil {
 			return err
 		}

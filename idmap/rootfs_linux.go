@@ -19,6 +19,10 @@ type Rootfs struct {
 	// Target is the directory to mount on, absolute, in the caller's mount
 	// namespace.
 	Target string
+	// Judged are the directories that [Mount.Layers] names, opened and judged
+	// by the caller, whose they stay. No others are mounted (ErrNotJudged).
+	// Nil: nobody judges, and they are opened here.
+	Judged map[string]*Source
 	// Adopt allows for a caller that has brought the range and mapped the
 	// files itself: layers that belong to the range's base on disk are
 	// mounted as they are.
@@ -53,7 +57,7 @@ var strategies = []strategy{
 // (the caller has mapped it already), "overlay" or "directory".
 //
 // ErrMountOption: an option is malformed or cannot be carried out.
-// [*UnsupportedError]: it cannot be ID-mapped.
+// [*UnsupportedError]: it cannot be ID-mapped. ErrNotJudged: see [Rootfs].
 func (s *Stage) Rootfs(r Rootfs) (root *os.File, strategy string, err error) {
 	m, err := r.parse()
 	if err != nil {
@@ -102,7 +106,7 @@ func mountDirectory(s *Stage, m rootfsMount) (*os.File, error) { return attachDi
 func attachDirectory(s *Stage, m rootfsMount, unmapped bool) (*os.File, error) {
 	var tree *os.File
 	err := s.OnHost(func() error {
-		src, err := OpenSource(nil, m.source)
+		src, err := m.open(m.source)
 		if err != nil {
 			return err
 		}
@@ -155,14 +159,9 @@ func adoptedApplies(s *Stage, m rootfsMount) (bool, error) {
 			dir = o.upper
 		}
 	}
-	return s.ownedByRoot(dir)
-}
-
-// ownedByRoot tells whether the directory at path, on the host, belongs to the
-// container's root.
-func (s *Stage) ownedByRoot(path string) (owned bool, err error) {
-	err = s.OnHost(func() error {
-		src, err := OpenSource(nil, path)
+	var owned bool
+	err := s.OnHost(func() error {
+		src, err := m.open(dir)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/integration/testbed"
 )
@@ -61,19 +62,115 @@ func TestP04_HostNetworkOfCtr(t *testing.T) {
 	checkClean(t, d)
 }
 
-// A namespace by path is not built yet, whoever's it is: none may pass.
-func TestP04_NamespacesByPathAreRefused(t *testing.T) {
+// procNames are the types of namespaces as /proc/PID/ns calls them.
+var procNames = map[specs.LinuxNamespaceType]string{
+	"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt",
+	"cgroup": "cgroup", "time": "time", "user": "user",
+}
+
+// joining gives namespaces of a spec paths.
+func joining(paths map[specs.LinuxNamespaceType]string) func(*specs.Spec) {
+	return func(s *specs.Spec) {
+		for kind, path := range paths {
+			without(kind)(s)
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: kind, Path: path})
+		}
+	}
+}
+
+// hostPaths are ways to name the namespace of the host that /proc/self/ns/NAME is.
+func hostPaths(t *testing.T, d *testbed.Daemon, name string) map[string]string {
+	dir := t.TempDir()
+	links := map[string]string{"link": "/proc/self/ns/" + name, "chain": "link"}
+	paths := map[string]string{
+		"of the caller":         "/proc/self/ns/" + name,
+		"of the calling thread": "/proc/thread-self/ns/" + name,
+		"of another process":    fmt.Sprintf("/proc/%d/ns/%s", os.Getpid(), name),
+		"of containerd":         fmt.Sprintf("/proc/%d/task/%d/ns/%s", d.Pid(), d.Pid(), name),
+		"detour":                fmt.Sprintf("/proc/self/../%d/./ns//%s", os.Getpid(), name),
+	}
+	if name != "mnt" { // which the kernel binds in no mount namespace as old as itself
+		paths["bound"] = pinNamespace(t, "/proc/self/ns/"+name)
+		links["link to the bound"] = paths["bound"]
+	}
+	for link, target := range links {
+		paths[link] = filepath.Join(dir, link)
+		if err := os.Symlink(target, paths[link]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Readlink("/proc/1/ns/" + name); err == nil {
+		paths["of the first process"] = "/proc/1/ns/" + name
+	}
+	if name == "pid" || name == "time" {
+		paths["of children"] = fmt.Sprintf("/proc/self/ns/%s_for_children", name)
+	}
+	return paths
+}
+
+// pinNamespace keeps a namespace by a bind mount, as `ip netns` and `unshare` do.
+func pinNamespace(t *testing.T, namespace string) string {
+	t.Helper()
+	at := filepath.Join(t.TempDir(), "ns")
+	if err := os.WriteFile(at, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(namespace, at, "", unix.MS_BIND, ""); err != nil {
+		t.Fatalf("bind %s: %v", namespace, err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return at
+}
+
+func TestP04_HostNamespacesByPathAreRefused(t *testing.T) {
 	d := bed(t)
-	for _, kind := range []string{"pid", "net", "ipc", "uts", "mnt", "cgroup", "time", "user"} {
-		t.Run(kind, func(t *testing.T) {
-			refused(t, d, testbed.Container{Spec: func(s *specs.Spec) {
-				name := specs.LinuxNamespaceType(map[string]string{"net": "network", "mnt": "mount"}[kind])
-				if name == "" {
-					name = specs.LinuxNamespaceType(kind)
-				}
-				without(name)(s)
-				s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: name, Path: "/proc/1/ns/" + kind})
-			}}, "error in the container spec: ", "linux.namespaces[")
+	for kind, name := range procNames {
+		if kind == specs.UserNamespace {
+			continue // P02
+		}
+		want := fmt.Sprintf(hostNamespace, kind)
+		if kind == specs.NetworkNamespace {
+			want = hostNetwork
+		}
+		for how, path := range hostPaths(t, d, name) {
+			t.Run(string(kind)+" "+how, func(t *testing.T) {
+				refused(t, d, testbed.Container{Spec: joining(map[specs.LinuxNamespaceType]string{kind: path})}, want)
+			})
+		}
+	}
+}
+
+// TestP02_HostUserNamespaceByPathIsIgnored: as if it were not named at all.
+func TestP02_HostUserNamespaceByPathIsIgnored(t *testing.T) {
+	d := freshBed(t, testbed.Options{})
+	want := freeRanges(t, 1)[0]
+	for how, path := range hostPaths(t, d, "user") {
+		t.Run(how, func(t *testing.T) {
+			got := run(t, d, testbed.Container{
+				Args: []string{"cat", "/proc/self/uid_map"},
+				Spec: joining(map[specs.LinuxNamespaceType]string{"user": path}),
+			})
+			wantText(t, "uid_map", strings.Join(strings.Fields(got), " "), want)
+		})
+	}
+}
+
+// What is no namespace, or another one than the spec says.
+func TestP04_OtherPathsAreRefused(t *testing.T) {
+	d := bed(t)
+	for name, c := range map[string]struct{ path, want string }{
+		"gone":         {"/proc/self/ns/gone", "does not exist"},
+		"a file":       {"/etc/passwd", "not a namespace"},
+		"a device":     {"/dev/null", "not a namespace"},
+		"relative":     {"proc/self/ns/net", "not absolute"},
+		"another type": {"/proc/self/ns/ipc", "leads to a namespace of the type ipc, not network"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused(t, d, testbed.Container{Spec: joining(map[specs.LinuxNamespaceType]string{"network": c.path})}, "linux.namespaces", c.want)
 		})
 	}
 }

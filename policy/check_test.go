@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/eci-runtime/eci/policy"
@@ -23,6 +24,11 @@ func plain() (*specs.Spec, policy.Facts) {
 	return spec, policy.Facts{TimeNamespace: true, Sources: map[int]policy.Source{}}
 }
 
+// source is one that no default restricts.
+func source(kind policy.Kind, paths ...string) policy.Source {
+	return policy.Source{Kind: kind, Paths: paths, FileSystem: "ext4", Device: 2049, Inode: 12}
+}
+
 // TestCheck holds what is not worth a directory in testdata: variants of what
 // stands there, and what JSON cannot say.
 func TestCheck(t *testing.T) {
@@ -30,7 +36,7 @@ func TestCheck(t *testing.T) {
 	type facts = policy.Facts
 	bind := func(s *specs.Spec, f *facts, kind policy.Kind, options ...string) {
 		s.Mounts = append(s.Mounts, mount("bind", "/data", options...))
-		f.Sources[len(s.Mounts)-1] = policy.Source{Kind: kind}
+		f.Sources[len(s.Mounts)-1] = source(kind, "/srv")
 	}
 	for _, tt := range []struct {
 		name   string
@@ -140,7 +146,8 @@ func TestCheckProcess(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			violates(t, policy.CheckProcess(tt.process, policy.MinSize), tt.rule, tt.field, tt.class)
+			_, err := policy.CheckProcess(policy.Default(), tt.process, policy.MinSize)
+			violates(t, err, tt.rule, tt.field, tt.class)
 		})
 	}
 }
@@ -184,5 +191,38 @@ func TestCheckResources(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestModesOfProcesses: the rules for every process heed their modes, and say what they
+// let pass.
+func TestModesOfProcesses(t *testing.T) {
+	t.Parallel()
+	greedy := &specs.Process{
+		Args: []string{"jackd"}, Cwd: "/",
+		Rlimits:    []specs.POSIXRlimit{{Type: "RLIMIT_RTPRIO", Hard: 95, Soft: 95}, {Type: "RLIMIT_NICE", Hard: 40}},
+		IOPriority: &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_RT},
+		Scheduler:  &specs.Scheduler{Policy: specs.SchedFIFO, Priority: 1, Nice: -1},
+	}
+	for mode, want := range map[policy.Mode][]string{
+		policy.Enforce: nil,
+		policy.Warn:    {"process.scheduler.policy", "process.scheduler.nice", "process.ioPriority.class", "process.rlimits[0]", "process.rlimits[1]"},
+		policy.Off:     nil,
+	} {
+		cfg := policy.Default()
+		cfg.Rules = map[string]policy.Mode{"scheduling": mode}
+		findings, err := policy.CheckProcess(cfg, greedy, policy.MinSize)
+		if mode == policy.Enforce {
+			violates(t, err, "scheduling", "process.scheduler.policy", policy.ErrDenied)
+		} else if err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+		var got []string
+		for _, f := range findings {
+			got = append(got, f.Field)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", mode, diff)
+		}
 	}
 }

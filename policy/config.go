@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // Config is the administrator's word. Its zero value is not usable; [Default]
 // and [Parse] make valid ones.
 type Config struct {
@@ -21,6 +23,152 @@ type Config struct {
 
 	// Devices is what containers may be given besides the standard nodes.
 	Devices Devices
+
+	// Policies are the files that a client's runtime options may name as
+	// ConfigPath, absolute. Empty allows none: what a client may choose is the
+	// administrator's to list.
+	Policies []string
+
+	// Mounts says which directories and files of the host may be volumes.
+	Mounts Mounts
+
+	// Sockets says who may have an engine's socket.
+	Sockets Sockets
+
+	// Namespaces says which namespaces a container may share.
+	Namespaces Namespaces
+
+	// Hooks says which programs a spec may have runc run on the host.
+	Hooks Hooks
+
+	// Rules are the modes of rules, by name; what is absent is enforced. Only
+	// rules that [Switchable] names are in it.
+	Rules map[string]Mode
+
+	// Audit says where decisions are written down.
+	Audit Audit
+}
+
+// Mounts judges paths of the host. The most specific rule wins, and of two that are
+// equally specific the last one.
+type Mounts struct {
+	// Rules are in the order of their strictness, the strictest last, so that of two
+	// that are equally specific the stricter one wins. No path has two: what a later
+	// file says about a path replaces what an earlier one, or the built-in list, says.
+	Rules []PathRule
+
+	// Only lists what may be mounted at all, beside the exceptions in Rules:
+	// absolute patterns. Nil: whatever is not restricted.
+	Only []string
+}
+
+// PathRule is what holds for a path of the host, and for all below it.
+type PathRule struct {
+	// Path is an absolute clean pattern. A component may hold the wildcards of
+	// path.Match, which do not cross a slash.
+	Path string
+
+	// Access is what holds there.
+	Access Access
+
+	// Final says that no other rule opens what this one restricts, however specific
+	// it is. Annotations make such rules, see [Tighten]; files cannot.
+	Final bool
+}
+
+// Access is what a container may have of a path.
+type Access string
+
+const (
+	// Restricted may not be mounted, nor may what holds it.
+	Restricted Access = "restricted"
+
+	// Masked may not be mounted; in a volume that holds it, an empty read-only
+	// directory stands in its place. Only directories can be masked.
+	Masked Access = "masked"
+
+	// Excepted may be mounted although it lies in a restricted directory.
+	Excepted Access = "except"
+
+	// Layers may be part of a root file system, or of an overlay, although it
+	// lies in a restricted directory; it may not be mounted.
+	Layers Access = "layers"
+)
+
+// Sockets is about the sockets of container engines: whoever can write to one
+// is root of the host.
+type Sockets struct {
+	// Engines are absolute patterns of the sockets' paths.
+	Engines []string
+
+	// Images are the images whose containers may have such a socket:
+	// "docker.io/library/docker:cli", "…/docker:*", "…/docker@sha256:…". What a
+	// name with a tag stands for is in Pins.
+	Images []string
+
+	// AllowDerived lets images pass that were built on one of Images.
+	AllowDerived bool
+
+	// Commands limits what may be asked of Docker through the socket.
+	Commands Commands
+
+	// Pins say what the names in Images stand for. They are written by the
+	// administrator (eci policy pin), because everybody who can reach the
+	// engine can move a tag.
+	Pins []Pin
+}
+
+// Commands is a list of docker's commands. The zero value allows all.
+type Commands struct {
+	// Type is "deny" (all but List), "allow" (only List) or empty.
+	Type string
+
+	// List holds commands as docker --help names them: "push", "build",
+	// "container exec"; "image*" stands for all that begin with it.
+	List []string
+}
+
+// Pin is the content that an image's name stands for.
+type Pin struct {
+	// Name is the image's full name with its tag.
+	Name string
+
+	// Digest is the digest of what the name led to, "sha256:…".
+	Digest string
+
+	// Chain is the chain ID of the image's layers (OCI image specification,
+	// "Layer ChainID"), by which snapshots are named.
+	Chain string
+}
+
+// Namespaces is about namespaces that a spec gives by path.
+type Namespaces struct {
+	// RequireOwn refuses a network namespace that belongs to the host's user
+	// namespace, as that of a pod does without hostUsers: false. Its containers
+	// work, but are not the administrators of their network.
+	RequireOwn bool
+}
+
+// Hooks is about the programs of a spec's hooks, which runc runs as root of the
+// host.
+type Hooks struct {
+	// Allow holds absolute patterns of programs. Nil allows all, empty none.
+	Allow []string
+}
+
+// Audit is about the log of decisions.
+type Audit struct {
+	// File is the absolute path of the log; empty writes none.
+	File string
+
+	// Journal sends every line to systemd's journal as well.
+	Journal bool
+
+	// Required refuses a container whose line could not be written.
+	Required bool
+
+	// Denied writes refusals, warnings and exceptions only.
+	Denied bool
 }
 
 // IDs is a pool of host IDs, the same for users and groups.
@@ -88,5 +236,8 @@ func Default() Config {
 			"/dev/nvidia-caps/*",
 			"/dev/dxg",
 		}},
+		Mounts:  Mounts{Rules: slices.Clone(defaultRules())},
+		Sockets: Sockets{Engines: slices.Clone(engineSockets)},
+		Audit:   Audit{File: "/var/log/eci/audit.log"},
 	}
 }

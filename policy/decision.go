@@ -26,7 +26,85 @@ type Decision struct {
 
 	// Rules are the device rules of the cgroup, first to last.
 	Rules []specs.LinuxDeviceCgroup `json:"rules,omitempty"`
+
+	// Masks are what is hidden in a volume, by index into the mounts of the spec:
+	// relative paths of directories.
+	Masks map[int][]string `json:"masks,omitempty"`
+
+	// Sockets are the bind mounts that are an engine's socket and were allowed, by
+	// index into the mounts of the spec.
+	Sockets map[int]Socket `json:"sockets,omitempty"`
+
+	// UserNS is the inode of the user namespace that is joined, one of those in
+	// Facts.Namespaces; 0 means that a new one is made.
+	UserNS uint64 `json:"userNS,omitempty"`
+
+	// Join is the container of this runtime that lives in UserNS and whose range is to
+	// be shared; nil for a container with a range of its own.
+	Join *Join `json:"join,omitempty"`
+
+	// Joins are the namespaces that are joined, by index into linux.namespaces. No
+	// user namespace is among them.
+	Joins []int `json:"joins,omitempty"`
+
+	// Host are the namespaces that are shared with the host. It is empty as long as
+	// the rule host-namespace is enforced.
+	Host []specs.LinuxNamespaceType `json:"host,omitempty"`
+
+	// Borrowed says that the network namespace belongs to the host's user namespace:
+	// that of a pod without hostUsers: false, or the host's. Then sysfs and network
+	// settings are the caller's to make.
+	Borrowed bool `json:"borrowed,omitempty"`
+
+	// Findings are what was noticed and let pass: rules in the mode warn, and
+	// exceptions that the configuration makes.
+	Findings []Finding `json:"findings,omitempty"`
 }
+
+// Socket is an engine's socket for a container.
+type Socket struct {
+	// Engine is the name of the engine, "docker", "containerd", …, by its path.
+	Engine string `json:"engine"`
+
+	// Broker says that requests have to be looked at, as Config.Sockets.Commands
+	// wants it.
+	Broker bool `json:"broker,omitempty"`
+}
+
+// Join is what is known of the container whose user namespace is shared.
+type Join struct {
+	// Container is its bundle.
+	Container string `json:"container"`
+
+	// Mapping is its range.
+	Mapping specs.LinuxIDMapping `json:"mapping"`
+}
+
+// Finding is something that was let pass, and why.
+type Finding struct {
+	// Rule is the rule that it is about.
+	Rule string `json:"rule"`
+
+	// Field is where in the spec.
+	Field string `json:"field"`
+
+	// Reason is the sentence of the refusal that it would have been, or what was
+	// granted.
+	Reason string `json:"reason"`
+
+	// Verdict is Warned or Granted.
+	Verdict Verdict `json:"verdict"`
+}
+
+// Verdict is what became of a wish.
+type Verdict string
+
+const (
+	Allowed Verdict = "allowed" // nothing to say
+	Granted Verdict = "granted" // by an exception of the configuration
+	Warned  Verdict = "warned"  // by a rule in the mode warn
+	Denied  Verdict = "denied"  // refused, and so was the container
+)
 
 // Device is a node for a container.
 type Device struct {

@@ -3,11 +3,12 @@ package policy_test
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// disturb makes up to six changes that a hostile or careless client might
+// disturb makes a few changes that a hostile or careless client might
 // make. Without it most inputs would end at the first rules.
 func disturb(rng *rand.Rand, s *specs.Spec) {
 	if s.Linux == nil || s.Process == nil || s.Root == nil {
@@ -20,9 +21,33 @@ func disturb(rng *rand.Rand, s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: t})
 		}
 	}
-	for range rng.IntN(7) {
+	for range pick(rng, 0, 0, 1, 1, 1, 2, 2, 3, 6) {
 		disturbances[rng.IntN(len(disturbances))](rng, s)
 	}
+}
+
+// clone copies a spec as far as disturb and Rewrite may change it. What is left shared
+// is for reading only.
+func clone(s *specs.Spec) *specs.Spec {
+	out := *s
+	out.Mounts = slices.Clone(s.Mounts)
+	if s.Process != nil {
+		process := *s.Process
+		process.User.AdditionalGids = slices.Clone(process.User.AdditionalGids)
+		process.Rlimits = slices.Clip(process.Rlimits)
+		out.Process = &process
+	}
+	if s.Linux != nil {
+		linux := *s.Linux
+		linux.Namespaces, linux.Devices = slices.Clone(linux.Namespaces), slices.Clip(linux.Devices)
+		if linux.Resources != nil {
+			resources := *linux.Resources
+			resources.Devices = slices.Clip(resources.Devices)
+			linux.Resources = &resources
+		}
+		out.Linux = &linux
+	}
+	return &out
 }
 
 func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
@@ -58,12 +83,34 @@ var disturbances = []func(*rand.Rand, *specs.Spec){
 		})
 	},
 	func(rng *rand.Rand, s *specs.Spec) {
+		for i := range s.Linux.Namespaces {
+			s.Linux.Namespaces[i].Path = pick(rng, "", "/proc/4711/ns/x", "/run/netns/x")
+		}
+	},
+	func(rng *rand.Rand, s *specs.Spec) {
 		s.Linux.CgroupsPath = pick(rng, "/default/c", "system.slice:docker:c", "", "/", "..", "a/..")
 	},
 	func(rng *rand.Rand, s *specs.Spec) {
-		s.Linux.Sysctl = map[string]string{
-			pick(rng, "net.ipv4.ping_group_range", "net/ipv4/ping_group_range"): pick(rng, "0 2147483647", "70000 80000", "1 0", "x"),
+		key := pick(rng, "net.ipv4.ping_group_range", "net/ipv4/ping_group_range", "kernel.shmmax", "fs.mqueue.msg_max", "kernel.domainname",
+			"user.max_user_namespaces", "kernel.panic", "net/../kernel/panic", "vm.swappiness", "kernel.hostname")
+		s.Linux.Sysctl = map[string]string{key: pick(rng, "0 2147483647", "70000 80000", "1 0", "x")}
+	},
+	func(rng *rand.Rand, s *specs.Spec) {
+		hook := []specs.Hook{{Path: pick(rng, "/usr/bin/nerdctl", "/opt/hook", "/opt/../bin/sh", "/tmp/evil", "hook")}}
+		s.Hooks = &specs.Hooks{}
+		for _, list := range []*[]specs.Hook{&s.Hooks.CreateRuntime, &s.Hooks.CreateContainer, &s.Hooks.StartContainer, &s.Hooks.Poststart, &s.Hooks.Poststop} {
+			if rng.IntN(3) == 0 {
+				*list = hook
+			}
 		}
+	},
+	func(rng *rand.Rand, s *specs.Spec) {
+		s.Process.Rlimits = append(s.Process.Rlimits, specs.POSIXRlimit{Type: pick(rng, "RLIMIT_RTPRIO", "RLIMIT_NICE", "RLIMIT_NOFILE"), Hard: pick[uint64](rng, 0, 20, 40)})
+		s.Process.Scheduler = &specs.Scheduler{Policy: pick(rng, specs.SchedOther, specs.SchedBatch, specs.SchedFIFO), Nice: pick[int32](rng, 0, 5, -5)}
+		s.Process.IOPriority = &specs.LinuxIOPriority{Class: pick(rng, specs.IOPRIO_CLASS_BE, specs.IOPRIO_CLASS_IDLE, specs.IOPRIO_CLASS_RT)}
+	},
+	func(rng *rand.Rand, s *specs.Spec) {
+		s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: pick(rng, "", "gold", "/"), L3CacheSchema: pick(rng, "", "L3:0=f")}
 	},
 	func(rng *rand.Rand, s *specs.Spec) {
 		s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: rng.Int64()}}

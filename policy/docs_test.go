@@ -21,9 +21,27 @@ func TestExampleIsTheDefault(t *testing.T) {
 	if diff := cmp.Diff(policy.Default(), cfg); diff != "" {
 		t.Errorf("-default +example:\n%s", diff)
 	}
-	for _, key := range []string{"state_dir", "runc", "base", "size", "end", "allow"} {
-		if !strings.Contains(string(read(t, name)), "\n"+key+" = ") {
+	// What is built in adds to what is written, so that would hide what is missing.
+	for _, p := range policy.Default().Places() {
+		if !strings.Contains(string(read(t, name)), `"`+p+`",`) {
+			t.Errorf("the example does not spell out %s", p)
+		}
+	}
+	for _, key := range policy.Keys() {
+		key = key[strings.LastIndexByte(key, '.')+1:]
+		if text := string(read(t, name)); !strings.Contains(text, "\n"+key+" = ") && !strings.Contains(text, "\n# "+key+" = ") {
 			t.Errorf("the example does not spell out %s", key)
+		}
+	}
+}
+
+// TestKeysAreListed: docs/policy.md says of every key what it means.
+func TestKeysAreListed(t *testing.T) {
+	t.Parallel()
+	doc := string(read(t, "../docs/policy.md"))
+	for _, key := range policy.Keys() {
+		if !strings.Contains(doc, "\n| `"+key+"` | ") {
+			t.Errorf("docs/policy.md does not list %s", key)
 		}
 	}
 }
@@ -76,4 +94,40 @@ func TestMessagesAreReal(t *testing.T) {
 			t.Errorf("docs/policy.md shows no message of the rule %s", name)
 		}
 	}
+}
+
+// TestTablesAreComplete: the tables of docs/policy.md have what the code has: the keys of
+// the configuration, the annotations, and the rules with a mode.
+func TestTablesAreComplete(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		what, heading string
+		want          []string
+	}{
+		{"keys", "Configuration", append(policy.Keys(), "rules.NAME")},
+		{"rules with a mode", "Modes", policy.Switchable()},
+		{"annotations", "Annotations", policy.Annotations()},
+	} {
+		got := firstColumn(string(read(t, "../docs/policy.md")), tt.heading)
+		slices.Sort(got)
+		slices.Sort(tt.want)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("-%s +table below %q:\n%s", tt.what, tt.heading, diff)
+		}
+	}
+}
+
+// firstColumn gives the words in backquotes with which the rows of a section's tables
+// begin.
+func firstColumn(page, heading string) []string {
+	var out []string
+	_, section, _ := strings.Cut(page, "\n## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		if row, ok := strings.CutPrefix(line, "| `"); ok {
+			word, _, _ := strings.Cut(row, "`")
+			out = append(out, word)
+		}
+	}
+	return out
 }

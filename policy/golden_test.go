@@ -18,9 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out into testdata/*/want.*")
 
-// A case is a directory: spec.json; policy.toml, absent for the defaults;
-// facts.json, absent for a kernel with time namespaces and nothing else;
-// want.json or want.err. So a new case needs no Go.
+// A case is a directory: spec.json; policy.toml, absent for the defaults; images.lock,
+// absent for none; facts.json, absent for a kernel with time namespaces and nothing
+// else; want.json or want.err. So a new case needs no Go.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	dirs, err := filepath.Glob("testdata/*/spec.json")
@@ -57,7 +57,6 @@ func TestEveryRuleIsGolden(t *testing.T) {
 type seen struct {
 	policy.Facts
 	Targets []string `json:"targets"`
-	UserNS  string   `json:"userNS"`
 }
 
 // outcome is want.json.
@@ -69,14 +68,6 @@ type outcome struct {
 
 func golden(t *testing.T, dir string) {
 	t.Helper()
-	cfg := policy.Default()
-	if name := filepath.Join(dir, "policy.toml"); exists(name) {
-		var err error
-		if cfg, err = policy.Parse("policy.toml", read(t, name)); err != nil {
-			check(t, dir, "want.err", []byte(err.Error()+"\n"))
-			return
-		}
-	}
 	facts := seen{Facts: policy.Facts{TimeNamespace: true}}
 	if name := filepath.Join(dir, "facts.json"); exists(name) {
 		decode(t, read(t, name), &facts)
@@ -84,14 +75,20 @@ func golden(t *testing.T, dir string) {
 	spec := new(specs.Spec)
 	decode(t, read(t, filepath.Join(dir, "spec.json")), spec)
 
-	decision, err := policy.Check(cfg, facts.Facts, spec)
+	cfg, err := configOf(t, dir)
+	if err == nil {
+		cfg, err = policy.Tighten(cfg, spec.Annotations)
+	}
+	var decision policy.Decision
+	if err == nil {
+		decision, err = policy.Check(cfg, facts.Facts, spec)
+	}
 	if err != nil {
 		check(t, dir, "want.err", []byte(err.Error()+"\n"))
 		return
 	}
-	places := policy.Place(spec.Mounts, facts.Targets)
+	places := policy.Place(decision, spec.Mounts, facts.Targets)
 	grant := grantFor(cfg, decision, places)
-	grant.UserNS = facts.UserNS
 	if err := policy.Rewrite(spec, decision, places, grant, facts.Facts); err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +101,35 @@ func golden(t *testing.T, dir string) {
 	check(t, dir, "want.json", out.Bytes())
 }
 
+// configOf reads the configuration of a case.
+func configOf(t *testing.T, dir string) (cfg policy.Config, err error) {
+	t.Helper()
+	cfg = policy.Default()
+	if name := filepath.Join(dir, "policy.toml"); exists(name) {
+		if cfg, err = policy.Parse("policy.toml", read(t, name)); err != nil {
+			return cfg, err
+		}
+	}
+	if name := filepath.Join(dir, "images.lock"); exists(name) {
+		cfg.Sockets.Pins, err = policy.ParsePins("images.lock", read(t, name))
+	}
+	return cfg, err
+}
+
 // grantFor acquires what was decided, in thought.
 func grantFor(cfg policy.Config, d policy.Decision, places []policy.Placement) policy.Grant {
-	g := policy.Grant{Base: cfg.IDs.Base, Size: d.Size, Root: "/run/eci/stage/c/rootfs", Dev: "/run/eci/stage/c/dev", Volumes: map[int]string{}}
-	if d.Mapping != nil {
+	g := policy.Grant{Base: cfg.IDs.Base, Size: d.Size, Root: "/run/eci/stage/c/rootfs", Dev: "/run/eci/stage/c/dev", Volumes: map[int]string{}, Namespaces: map[int]string{}}
+	switch {
+	case d.Join != nil:
+		g.Base = d.Join.Mapping.HostID
+	case d.Mapping != nil:
 		g.Base = d.Mapping.HostID
+	}
+	if d.UserNS != 0 {
+		g.UserNS = "/proc/4711/fd/20"
+	}
+	for _, i := range d.Joins {
+		g.Namespaces[i] = "/proc/4711/fd/" + strconv.Itoa(10+i)
 	}
 	for i, p := range places {
 		if p == policy.Cloned {

@@ -14,9 +14,13 @@ type Grant struct {
 	Base uint32
 	Size uint32
 
-	// UserNS is the path of the container's user namespace, for runc to join;
-	// empty means that runc makes one with the mapping.
+	// UserNS is the path of the user namespace that was decided to be joined, for
+	// runc; empty means that runc makes one with the mapping.
 	UserNS string
+
+	// Namespaces are the paths of the other namespaces to join, by index into
+	// linux.namespaces, for each in Decision.Joins.
+	Namespaces map[int]string
 
 	// Root is the absolute path of the staged rootfs.
 	Root string
@@ -51,11 +55,18 @@ func (g Grant) fits(spec *specs.Spec, d Decision, placements []Placement) error 
 		return fmt.Errorf("%w: the staged rootfs %q or /dev %q is not an absolute path", ErrGrant, g.Root, g.Dev)
 	case below(path.Clean(g.Dev), path.Clean(g.Root)):
 		return fmt.Errorf("%w: the staged /dev %q lies in the rootfs", ErrGrant, g.Dev)
-	case g.UserNS != "" && !path.IsAbs(g.UserNS):
-		return fmt.Errorf("%w: the user namespace %q is not an absolute path", ErrGrant, g.UserNS)
+	case d.Join != nil && d.Join.Mapping != g.mapping():
+		return fmt.Errorf("%w: %s was granted, but the container to join has %s", ErrGrant, show(g.mapping()), show(d.Join.Mapping))
+	case (d.UserNS != 0) != path.IsAbs(g.UserNS) || d.UserNS == 0 && g.UserNS != "":
+		return fmt.Errorf("%w: the user namespace %q does not go with the one that was decided (%d)", ErrGrant, g.UserNS, d.UserNS)
+	}
+	for _, i := range d.Joins {
+		if !path.IsAbs(g.Namespaces[i]) {
+			return fmt.Errorf("%w: the namespace %d at %q was not opened", ErrGrant, i, g.Namespaces[i])
+		}
 	}
 	for i, p := range placements {
-		if err := g.places(i, spec.Mounts[i], p); err != nil {
+		if err := g.places(i, spec.Mounts[i], p, d); err != nil {
 			return err
 		}
 	}
@@ -64,13 +75,13 @@ func (g Grant) fits(spec *specs.Spec, d Decision, placements []Placement) error 
 
 // places refuses a placement that would leave a bind of the host's to runc,
 // or lose a mount.
-func (g Grant) places(i int, m specs.Mount, p Placement) error {
+func (g Grant) places(i int, m specs.Mount, p Placement, d Decision) error {
 	ok := false
 	switch p {
 	case Staged:
-		ok = IsBind(m) || m.Type == "tmpfs"
+		ok = IsBind(m) || m.Type == "tmpfs" || d.Makes(m)
 	case Cloned:
-		ok = IsBind(m) && path.IsAbs(g.Volumes[i])
+		ok = (IsBind(m) || d.Makes(m)) && path.IsAbs(g.Volumes[i])
 	case Delegated:
 		ok = !IsBind(m)
 	case Dev:

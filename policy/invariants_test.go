@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -15,21 +16,62 @@ import (
 // broken, or nothing.
 var invariants = []struct {
 	name  string
-	check func(*specs.Spec, policy.Decision, policy.Grant, policy.Facts) string
+	check func(*passage) string
 }{
-	{"every namespace is the container's own", func(s *specs.Spec, _ policy.Decision, g policy.Grant, _ policy.Facts) string {
-		want := []string{"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}
+	{"no restricted object is a volume, and all masks are there", noRestrictedVolumes},
+	{"no restricted object is the root file system", noRestrictedRootfs},
+	{"no engine's socket without a pin", noUnprovenSockets},
+	{"only settings of own namespaces", onlyOwnSettings},
+	{"only hooks that are listed", onlyListedHooks},
+	{"no process comes before those of the host", nothingBeforeTheHost},
+	{"every bind is staged or cloned", everyBindIsOurs},
+	{"annotations hold, whatever else is configured", annotationsHold},
+	{"every namespace is the container's own, or that of the one it joins", func(p *passage) string {
+		s, d, g, f := p.after, p.decision, p.grant, p.facts
+		if len(d.Host) > 0 {
+			if broken := p.excused("host-namespace", "linux.namespaces", fmt.Sprint(d.Host)); broken != "" {
+				return broken
+			}
+		}
+		want := slices.DeleteFunc([]string{"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}, func(t string) bool {
+			return slices.Contains(d.Host, specs.LinuxNamespaceType(t))
+		})
+		joined := map[string]bool{g.UserNS: true}
+		for _, i := range d.Joins {
+			joined[g.Namespaces[i]] = true
+			if ns := f.Namespaces[i]; ns.Host || ns.Foreign || ns.Nested || ns.Type == specs.MountNamespace || ns.UserNS != d.UserNS && !(ns.HostOwned && ns.UserNS == 0) || ns.HostOwned && !d.Borrowed {
+				return fmt.Sprintf("joins %+v", ns)
+			}
+		}
 		var got []string
 		for _, ns := range s.Linux.Namespaces {
 			got = append(got, string(ns.Type))
-			if ns.Path != "" && (ns.Type != specs.UserNamespace || ns.Path != g.UserNS) {
+			if ns.Path != "" && !joined[ns.Path] || ns.Type == specs.UserNamespace && ns.Path != g.UserNS {
 				return fmt.Sprintf("%s joins %q", ns.Type, ns.Path)
 			}
 		}
 		slices.Sort(got)
 		return differ(want, got)
 	}},
-	{"no host ID outside the grant", func(s *specs.Spec, d policy.Decision, g policy.Grant, _ policy.Facts) string {
+	{"what belongs to the host's user namespace is left to nobody inside", func(p *passage) string {
+		s, d := p.after, p.decision
+		if !d.Borrowed {
+			return ""
+		}
+		for _, m := range s.Mounts {
+			if m.Type == "sysfs" && !policy.IsBind(m) {
+				return fmt.Sprintf("%+v", m)
+			}
+		}
+		for key := range s.Linux.Sysctl {
+			if strings.HasPrefix(key, "net") {
+				return key
+			}
+		}
+		return ""
+	}},
+	{"no host ID outside the grant", func(p *passage) string {
+		s, d, g := p.after, p.decision, p.grant
 		if g.Base < policy.MinHostID || g.Size < policy.MinSize {
 			return fmt.Sprintf("the grant is %d+%d", g.Base, g.Size)
 		}
@@ -44,7 +86,8 @@ var invariants = []struct {
 		}
 		return differ(want, s.Linux.UIDMappings) + differ(want, s.Linux.GIDMappings)
 	}},
-	{"no directory of the host is left to runc", func(s *specs.Spec, _ policy.Decision, g policy.Grant, _ policy.Facts) string {
+	{"no directory of the host is left to runc", func(p *passage) string {
+		s, g := p.after, p.grant
 		volumes := map[string]bool{g.Dev: true}
 		for _, v := range g.Volumes {
 			volumes[v] = true
@@ -59,7 +102,8 @@ var invariants = []struct {
 		}
 		return ""
 	}},
-	{"the rootfs and /dev are the staged ones", func(s *specs.Spec, _ policy.Decision, g policy.Grant, _ policy.Facts) string {
+	{"the rootfs and /dev are the staged ones", func(p *passage) string {
+		s, g := p.after, p.grant
 		n := 0
 		for _, m := range s.Mounts {
 			if path.Clean(m.Destination) == "/dev" {
@@ -71,7 +115,8 @@ var invariants = []struct {
 		}
 		return ""
 	}},
-	{"no device is open that is not listed", func(s *specs.Spec, _ policy.Decision, _ policy.Grant, f policy.Facts) string {
+	{"no device is open that is not listed", func(p *passage) string {
+		s, f := p.after, p.facts
 		rules := s.Linux.Resources.Devices
 		if first := rules[0]; first.Allow || first.Type != "a" || first.Access != "rwm" || first.Major != nil || first.Minor != nil {
 			return fmt.Sprintf("the first rule is %+v", first)
@@ -89,7 +134,8 @@ var invariants = []struct {
 		}
 		return ""
 	}},
-	{"no node is made that is not listed", func(_ *specs.Spec, d policy.Decision, _ policy.Grant, f policy.Facts) string {
+	{"no node is made that is not listed", func(p *passage) string {
+		d, f := p.decision, p.facts
 		seen := map[string]bool{}
 		for _, n := range d.Devices {
 			if seen[n.Path] {
@@ -107,11 +153,15 @@ var invariants = []struct {
 		}
 		return ""
 	}},
-	{"cgroups are delegated, clocks start at 0", func(s *specs.Spec, _ policy.Decision, _ policy.Grant, _ policy.Facts) string {
+	{"cgroups are delegated, clocks start at 0", func(p *passage) string {
+		s := p.after
 		for _, m := range s.Mounts {
-			if strings.HasPrefix(m.Type, "cgroup") && !policy.IsBind(m) && policy.ReadOnly(m) {
+			if (m.Type == "cgroup" || m.Type == "cgroup2") && !policy.IsBind(m) && policy.ReadOnly(m) {
 				return fmt.Sprintf("%+v", m)
 			}
+		}
+		if slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.TimeNamespace && ns.Path != "" }) {
+			return differ(nil, slices.Collect(maps.Keys(s.Linux.TimeOffsets)))
 		}
 		for _, clock := range []string{"boottime", "monotonic"} {
 			if _, ok := s.Linux.TimeOffsets[clock]; !ok {

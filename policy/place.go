@@ -2,6 +2,7 @@ package policy
 
 import (
 	"path"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -15,9 +16,9 @@ const (
 	// the container's user namespace, and the spec no longer has them.
 	Staged Placement = "staged"
 
-	// Cloned binds are prepared before runc runs but attached by runc, because
-	// a mount that runc makes itself is on the way. The spec has them with
-	// another source.
+	// Cloned mounts are prepared before runc runs but attached by runc, as binds,
+	// because a mount that runc makes itself is on the way. The spec has them
+	// with another source.
 	Cloned Placement = "cloned"
 
 	// Delegated mounts are runc's.
@@ -36,8 +37,8 @@ const (
 // to do with an earlier mount of runc's, being below, above or on it, keeps its
 // turn in runc's order. A tmpfs is staged if a later bind needs it. Names and
 // targets are both looked at: a rootfs may hide links below a tmpfs, and then
-// neither is sure.
-func Place(mounts []specs.Mount, targets []string) []Placement {
+// neither is sure. What runc has no right to mount ([Decision.Makes]) is staged too.
+func Place(d Decision, mounts []specs.Mount, targets []string) []Placement {
 	places := make([]spot, len(mounts))
 	for i, m := range mounts {
 		places[i] = spot{path.Clean(m.Destination), path.Clean(m.Destination)}
@@ -48,7 +49,7 @@ func Place(mounts []specs.Mount, targets []string) []Placement {
 	out := make([]Placement, len(mounts))
 	var runcs []spot
 	for i, m := range mounts {
-		out[i] = place(m, places[i], runcs, func() bool { return needed(mounts, places, i) })
+		out[i] = d.place(m, places[i], runcs, func() bool { return needed(mounts, places, i) })
 		if out[i] == Cloned || out[i] == Delegated {
 			runcs = append(runcs, places[i])
 		}
@@ -56,13 +57,30 @@ func Place(mounts []specs.Mount, targets []string) []Placement {
 	return out
 }
 
-func place(m specs.Mount, at spot, runcs []spot, needed func() bool) Placement {
+// Makes tells whether a mount is one of a file system that shows a namespace of the
+// host's user namespace. Only who has rights there can mount it, so it is the caller's
+// to make: a new one for that namespace, never the host's own.
+func (d Decision) Makes(m specs.Mount) bool {
+	switch {
+	case IsBind(m):
+		return false
+	case m.Type == "sysfs":
+		return d.Borrowed
+	case m.Type == "proc":
+		return slices.Contains(d.Host, specs.PIDNamespace)
+	case m.Type == "mqueue":
+		return slices.Contains(d.Host, specs.IPCNamespace)
+	}
+	return false
+}
+
+func (d Decision) place(m specs.Mount, at spot, runcs []spot, needed func() bool) Placement {
 	switch {
 	case isDev(m) && !IsBind(m):
 		return Dev
-	case IsBind(m) && at.related(runcs):
+	case (IsBind(m) || d.Makes(m)) && at.related(runcs):
 		return Cloned
-	case IsBind(m):
+	case IsBind(m) || d.Makes(m):
 		return Staged
 	case m.Type != "tmpfs" || has(m, "tmpcopyup") || at.related(runcs) || !needed():
 		return Delegated

@@ -111,7 +111,7 @@ func TestPlace(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, policy.Place(tt.mounts, tt.targets)); diff != "" {
+			if diff := cmp.Diff(tt.want, policy.Place(policy.Decision{}, tt.mounts, tt.targets)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

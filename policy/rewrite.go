@@ -16,6 +16,7 @@ var steps = []struct {
 	{"linux.devices", rewriteDevices},
 	{"linux.resources.devices", rewriteDeviceRules},
 	{"linux.sysctl", rewriteSysctls},
+	{"hooks", rewriteHooks},
 }
 
 // rewrite is what steps look at.
@@ -28,7 +29,7 @@ type rewrite struct {
 
 // Rewrite changes a spec that [Check] has passed, in place, into the one that
 // runc gets. Everything that no step names stays as the client wrote it:
-// capabilities, seccomp, AppArmor, SELinux, rlimits, hooks, resources,
+// capabilities, seccomp, AppArmor, SELinux, rlimits, resources,
 // annotations, masked paths. Errors wrap [ErrGrant], and then the spec is as
 // it was.
 func Rewrite(spec *specs.Spec, d Decision, placements []Placement, g Grant, facts Facts) error {

@@ -20,7 +20,7 @@ func rewriteMounts(spec *specs.Spec, r *rewrite) {
 	for i, m := range spec.Mounts {
 		switch r.placements[i] {
 		case Cloned:
-			mounts = append(mounts, cloned(m, r.grant.Volumes[i]))
+			mounts = append(mounts, cloned(m, r.grant.Volumes[i], len(r.decision.Masks[i]) > 0))
 		case Delegated:
 			mounts = append(mounts, delegated(m))
 		}
@@ -29,10 +29,10 @@ func rewriteMounts(spec *specs.Spec, r *rewrite) {
 }
 
 // cloned binds a prepared volume. The flags are on it already, and locked;
-// asking runc for others would fail where they differ.
-func cloned(m specs.Mount, source string) specs.Mount {
+// asking runc for others would fail where they differ. What masks it comes along.
+func cloned(m specs.Mount, source string, masked bool) specs.Mount {
 	how := "bind"
-	if Recursive(m) {
+	if masked || Recursive(m) {
 		how = "rbind"
 	}
 	options := []string{how}

@@ -16,17 +16,21 @@ func rewriteRoot(spec *specs.Spec, r *rewrite) {
 	spec.Root = &root
 }
 
-// rewriteNamespaces adds the namespaces that every container gets.
+// rewriteNamespaces points runc at what was opened, leaves out what is shared with the
+// host, and adds the namespaces that every container gets.
 func rewriteNamespaces(spec *specs.Spec, r *rewrite) {
-	list := slices.DeleteFunc(slices.Clone(spec.Linux.Namespaces), func(ns specs.LinuxNamespace) bool {
-		return slices.Contains(given, ns.Type)
-	})
-	for _, t := range given {
-		ns := specs.LinuxNamespace{Type: t}
-		if t == specs.UserNamespace {
-			ns.Path = r.grant.UserNS
+	paths := map[specs.LinuxNamespaceType]string{specs.UserNamespace: r.grant.UserNS}
+	for _, i := range r.decision.Joins {
+		paths[spec.Linux.Namespaces[i].Type] = r.grant.Namespaces[i]
+	}
+	var list []specs.LinuxNamespace
+	for _, ns := range spec.Linux.Namespaces {
+		if !slices.Contains(given, ns.Type) && !slices.Contains(r.decision.Host, ns.Type) {
+			list = append(list, specs.LinuxNamespace{Type: ns.Type, Path: paths[ns.Type]})
 		}
-		list = append(list, ns)
+	}
+	for _, t := range given {
+		list = append(list, specs.LinuxNamespace{Type: t, Path: paths[t]})
 	}
 	spec.Linux.Namespaces = list
 }
@@ -43,14 +47,22 @@ func rewriteMappings(spec *specs.Spec, r *rewrite) {
 }
 
 // rewriteTimeOffsets lets the container's clocks start at 0, unless the client
-// has set one itself (time_namespaces(7)).
+// has set one itself (time_namespaces(7)). A time namespace that is joined has its own.
 func rewriteTimeOffsets(spec *specs.Spec, r *rewrite) {
+	if slices.ContainsFunc(spec.Linux.Namespaces, isJoined(specs.TimeNamespace)) {
+		spec.Linux.TimeOffsets = nil
+		return
+	}
 	offsets := map[string]specs.LinuxTimeOffset{
 		"boottime":  back(r.facts.Boottime),
 		"monotonic": back(r.facts.Monotonic),
 	}
 	maps.Copy(offsets, spec.Linux.TimeOffsets)
 	spec.Linux.TimeOffsets = offsets
+}
+
+func isJoined(t specs.LinuxNamespaceType) func(specs.LinuxNamespace) bool {
+	return func(ns specs.LinuxNamespace) bool { return ns.Type == t && ns.Path != "" }
 }
 
 // back gives the offset that takes a clock from now to 0. The nanoseconds of

@@ -46,12 +46,12 @@ func TestGrantMustFit(t *testing.T) {
 			t.Parallel()
 			spec, facts := plain()
 			spec.Mounts = []specs.Mount{mount("proc", "/proc"), mount("tmpfs", "/dev"), mount("bind", "/data")}
-			facts.Sources[2] = policy.Source{Kind: policy.KindDir}
+			facts.Sources[2] = source(policy.KindDir, "/srv")
 			d, err := policy.Check(policy.Default(), facts, spec)
 			if err != nil {
 				t.Fatal(err)
 			}
-			places := policy.Place(spec.Mounts, nil)
+			places := policy.Place(d, spec.Mounts, nil)
 			g := policy.Grant{Base: 100000, Size: 65536, Root: "/s/rootfs", Dev: "/s/dev"}
 			tt.change(&d, &places, &g)
 			before := asJSON(t, spec)
@@ -79,7 +79,7 @@ func rewritten(t *testing.T, spec *specs.Spec, facts policy.Facts, change func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	places := policy.Place(spec.Mounts, nil)
+	places := policy.Place(d, spec.Mounts, nil)
 	g := grantFor(policy.Default(), d, places)
 	change(&g)
 	if err := policy.Rewrite(spec, d, places, g, facts); err != nil {

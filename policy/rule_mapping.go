@@ -28,8 +28,19 @@ func checkMapping(r *request, d *Decision) *Violation {
 	if users != groups {
 		return denied("linux.gidMappings", "users and groups are mapped differently: %s and %s", show(users), show(groups))
 	}
+	if d.UserNS != 0 {
+		if i, fact := r.userNamespace(d.UserNS); !isMapping(fact.UIDMappings, users) || !isMapping(fact.GIDMappings, users) {
+			return denied("linux.uidMappings", "the mapping %s is not that of the user namespace that goes with %q", show(users), linux.Namespaces[i].Path)
+		}
+	}
 	d.Mapping, d.Size = &users, users.Size
 	return nil
+}
+
+// isMapping tells whether extents are together the one that is wanted.
+func isMapping(extents []specs.LinuxIDMapping, want specs.LinuxIDMapping) bool {
+	got, v := oneExtent("", extents)
+	return v == nil && got == want
 }
 
 // maxMapping is how many IDs a client may bring. Kubernetes brings 65,536, dockerd

@@ -136,14 +136,22 @@ func checkDevMounts(r *request, _ *Decision) *Violation {
 // checkVolumeSources wants to know what a source is; devices are looked at by
 // the rules for devices.
 func checkVolumeSources(r *request, _ *Decision) *Violation {
-	if own := r.facts.RootOwn; own != "" {
-		return denied("root.path", "the root file system is, holds or lies in %q, where this runtime keeps what isolates containers", own)
+	for _, layer := range r.facts.Layers {
+		if layer.Why != "" {
+			return denied("root.path", "the root file system is made of %s, and %s", plain(layer.Path), layer.Why)
+		}
+		if layer.Own != "" {
+			return denied("root.path", "the root file system is, holds or lies in %q, where this runtime keeps what isolates containers", layer.Own)
+		}
 	}
 	for i, m := range r.spec.Mounts {
 		if !IsBind(m) {
 			continue
 		}
 		field := fmt.Sprintf("mounts[%d].source", i)
+		if why := r.facts.Sources[i].Why; why != "" {
+			return denied(field, "can't mount %s because %s", plain(m.Source), why)
+		}
 		if own := r.facts.Sources[i].Own; own != "" {
 			return denied(field, "can't mount %q because it is, holds or lies in %q, where this runtime keeps what isolates containers", m.Source, own)
 		}

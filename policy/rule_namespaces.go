@@ -43,36 +43,38 @@ func checkNamespaceList(r *request, _ *Decision) *Violation {
 	return nil
 }
 
-// checkHostNamespaces keeps P04. The sentences are those of Sysbox and of
-// Docker's Enhanced Container Isolation, which people and scripts know.
+// checkHostNamespaces keeps P04: to leave a namespace out is to share the host's,
+// and so is a path that leads to it. A path to the host's user namespace is no wish
+// that could be granted, and P02 ignores it.
 func checkHostNamespaces(r *request, _ *Decision) *Violation {
-	var missing []string
-	for _, t := range own {
-		if !slices.ContainsFunc(r.spec.Linux.Namespaces, isType(t)) {
-			missing = append(missing, string(t))
+	var shared []string
+	for _, t := range slices.Concat(own, given) {
+		i := slices.IndexFunc(r.spec.Linux.Namespaces, isType(t))
+		absent := i < 0 && slices.Contains(own, t)
+		if absent || t != specs.UserNamespace && i >= 0 && r.leadsToHost(i) {
+			shared = append(shared, string(t))
 		}
 	}
-	const why = "with the host (because they use the linux user-namespace for isolation)"
-	switch {
-	case len(missing) == 0:
+	if len(shared) == 0 {
 		return nil
-	case len(missing) == 1 && missing[0] == string(specs.NetworkNamespace):
-		return denied("linux.namespaces", "invalid or unsupported container spec: eci containers can't share a network namespace %s", why)
-	default:
-		return denied("linux.namespaces", "invalid or unsupported container spec: eci containers can't share namespaces [%s] %s", strings.Join(missing, " "), why)
 	}
+	return sharesHost(shared)
 }
 
-// checkNamespacePaths refuses every join: which namespaces may be joined
-// depends on who owns them, and that is not looked at yet.
-func checkNamespacePaths(r *request, _ *Decision) *Violation {
-	for i, ns := range r.spec.Linux.Namespaces {
-		if ns.Path != "" {
-			return unsupported(fmt.Sprintf("linux.namespaces[%d].path", i),
-				"joining a namespace by path is not built yet: %s namespace %q; see docs/policy.md#namespace-path", ns.Type, ns.Path)
-		}
+// sharesHost says it with the sentences of Sysbox and of Docker's Enhanced Container
+// Isolation, which people and scripts know.
+func sharesHost(types []string) *Violation {
+	const why = "with the host (because they use the linux user-namespace for isolation)"
+	if slices.Equal(types, []string{string(specs.NetworkNamespace)}) {
+		return denied("linux.namespaces", "invalid or unsupported container spec: eci containers can't share a network namespace %s", why)
 	}
-	return nil
+	return denied("linux.namespaces", "invalid or unsupported container spec: eci containers can't share namespaces [%s] %s", strings.Join(types, " "), why)
+}
+
+// leadsToHost tells whether namespace i of the spec is the host's, by its path.
+func (r *request) leadsToHost(i int) bool {
+	ns, fact := r.spec.Linux.Namespaces[i], r.facts.Namespaces[i]
+	return ns.Path != "" && fact.Host && fact.Type == ns.Type
 }
 
 func checkTimeNamespace(r *request, _ *Decision) *Violation {

@@ -29,14 +29,6 @@ func loadSpec(bundle string) (*specs.Spec, error) {
 	return spec, nil
 }
 
-// rootPath is the absolute path of the root file system that a spec names.
-func rootPath(spec *specs.Spec, bundle string) string {
-	if filepath.IsAbs(spec.Root.Path) {
-		return spec.Root.Path
-	}
-	return filepath.Join(bundle, spec.Root.Path)
-}
-
 // saveSpec replaces the spec of a bundle, whole or not at all.
 func saveSpec(bundle string, spec *specs.Spec) error {
 	data, err := json.Marshal(spec)

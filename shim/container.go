@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/host"
 	"github.com/eci-runtime/eci/internal/linux"
 	"github.com/eci-runtime/eci/policy"
 )
@@ -22,6 +23,8 @@ import (
 // container is what one container holds beside what runc holds for it.
 type container struct {
 	host      *hostView
+	cfg       policy.Config // as it was when the container was created
+	log       *auditor
 	pool      idmap.Pool
 	opts      *options.Options
 	bundle    string      // owner of the claim
@@ -30,11 +33,14 @@ type container struct {
 	ids       idmap.Range // zero until claimed
 	mounts    []string    // what is to be unmounted, in the order of mounting
 	cgroup    string      // directory made as a claim, until runc has taken it over
+	brokers   []*broker   // of engines' sockets
+
+	namespaces *host.Namespaces // to join, until runc has; nil without a path in the spec
 }
 
 // newContainer reads a create request as far as it says how to run a container.
 // It acquires nothing.
-func newContainer(ctx context.Context, cfg policy.Config, host *hostView, r *taskapi.CreateTaskRequest) (*container, error) {
+func newContainer(ctx context.Context, cfg policy.Config, host *hostView, log *auditor, r *taskapi.CreateTaskRequest) (*container, error) {
 	if r.Checkpoint != "" {
 		return nil, errCheckpoint
 	}
@@ -56,7 +62,7 @@ func newContainer(ctx context.Context, cfg policy.Config, host *hostView, r *tas
 		return nil, err
 	}
 	return &container{
-		host: host, pool: pool(cfg, host), opts: opts,
+		host: host, cfg: cfg, log: log, pool: pool(cfg, host), opts: opts,
 		bundle:    filepath.Clean(r.Bundle),
 		stageDir:  filepath.Join(stageDir(cfg), r.ID),
 		runcState: runcState(opts, ns, r.ID),
@@ -76,14 +82,23 @@ func pool(cfg policy.Config, host *hostView) idmap.Pool {
 	return p
 }
 
-// claim takes a range of host IDs: the lowest free one, or that of the caller. First
+// claim takes a range of host IDs: the lowest free one, that of the caller, or that of
+// the container whose user namespace is joined, for as long as this one lives. First
 // the bundle says where, so that whoever cleans up after a crash finds it.
 func (c *container) claim(d policy.Decision) error {
 	err := os.Symlink(filepath.Dir(c.pool.Dir), filepath.Join(c.bundle, stateLink))
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	if d.Mapping == nil {
+	switch {
+	case d.Join != nil:
+		ids := idmap.Range{Base: d.Join.Mapping.HostID, Size: d.Join.Mapping.Size}
+		if err := c.pool.Share(c.bundle, ids, d.Join.Container); err != nil {
+			return fmt.Errorf("linux.namespaces: the container to join is gone: %w", err)
+		}
+		c.ids = ids
+		return nil
+	case d.Mapping == nil:
 		ids, err := c.pool.Claim(c.bundle)
 		c.ids = ids
 		return err
@@ -129,6 +144,9 @@ func (c *container) end(ctx context.Context) {
 // What remains then is logged; mounts end with the shim at the latest.
 func (c *container) release(ctx context.Context) {
 	logger := log.G(ctx).WithField("id", filepath.Base(c.bundle))
+	for _, b := range c.brokers {
+		b.Close()
+	}
 	for i := len(c.mounts) - 1; i >= 0; i-- {
 		if err := detachAll(c.mounts[i]); err != nil {
 			logger.WithError(err).Warn("unmounting")
@@ -140,6 +158,7 @@ func (c *container) release(ctx context.Context) {
 	if c.cgroup != "" {
 		_ = unix.Rmdir(c.cgroup) // it is runc's if it is in use
 	}
+	c.namespaces.Close()
 	if c.ids == (idmap.Range{}) {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/errdefs/pkg/errgrpc"
 
 	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/conf"
 	"github.com/eci-runtime/eci/policy"
 )
 
@@ -29,10 +30,12 @@ var errorClasses = []struct {
 	{is(idmap.ErrNotMappable), errdefs.ErrFailedPrecondition},
 	{is(idmap.ErrKernel), errdefs.ErrFailedPrecondition},
 	{is(idmap.ErrRangeTaken), errdefs.ErrPermissionDenied},
+	{is(idmap.ErrNotClaimed), errdefs.ErrFailedPrecondition},
 	{is(idmap.ErrPoolExhausted), errdefs.ErrResourceExhausted},
 	{is(idmap.ErrMountPoint), errdefs.ErrInvalidArgument},
 	{is(idmap.ErrMountOption), errdefs.ErrInvalidArgument},
 	{as[*optionsError], errdefs.ErrInvalidArgument},
+	{is(conf.ErrNotListed), errdefs.ErrPermissionDenied},
 	{is(errSpec), errdefs.ErrInvalidArgument},
 	{is(errCheckpoint), errdefs.ErrNotImplemented},
 	{is(os.ErrNotExist), errdefs.ErrNotFound},

@@ -3,27 +3,28 @@ package shim
 import (
 	"os"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/eci-runtime/eci/internal/linux"
+	"github.com/eci-runtime/eci/internal/conf"
+	"github.com/eci-runtime/eci/internal/host"
 )
 
 // hostView is the host as containerd sees it, from inside the shim's own mount
 // namespace.
 type hostView struct {
+	*host.View
 	ns   *os.File // containerd's mount namespace
 	root *os.File // its root directory
+
+	containerd string // path of the socket of containerd's gRPC API
 }
 
-// newHostView opens the root of the mount namespace ns.
-func newHostView(ns *os.File) (*hostView, error) {
-	v := &hostView{ns: ns}
-	err := linux.OnThread(func() (err error) {
-		if err = linux.EnterMountNS(ns); err != nil {
-			return err
-		}
-		v.root, err = linux.OpenAt(nil, "/", unix.O_PATH|unix.O_DIRECTORY, 0)
-		return err
-	})
-	return v, err
+// newHostView opens the mount namespace ns, in which containerd serves at a path.
+func newHostView(ns *os.File, containerd string) (*hostView, error) {
+	v, err := host.Open(ns)
+	if err != nil {
+		return nil, err
+	}
+	return &hostView{v, v.NS(), v.Root(), containerd}, nil
 }
+
+// config is where the configuration is read from.
+func (v *hostView) config() conf.Source { return conf.Source{Root: v.root} }

@@ -12,15 +12,19 @@ import (
 // acquires and rewrites, so that what is left of the request can be handed to
 // runc as it is. If it fails, nothing is left of it.
 func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) (_ *container, err error) {
-	cfg, err := loadConfig()
+	cfg, err := host.config().Load()
 	if err != nil {
 		return nil, err
 	}
-	spec, err := loadSpec(r.Bundle)
+	log := newAuditor(ctx, cfg, host, r)
+	defer func() { log.refused(ctx, err) }()
+
+	cfg, spec, err := read(cfg, host, r)
 	if err != nil {
 		return nil, err
 	}
-	c, err := newContainer(ctx, cfg, host, r)
+	log.names(spec, policy.Image{})
+	c, err := newContainer(ctx, cfg, host, log, r)
 	if err != nil {
 		return nil, err
 	}
@@ -29,14 +33,14 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 			c.release(ctx)
 		}
 	}()
-
-	facts, volumes, err := observe(cfg, host, c.bundle, spec, r.Rootfs)
+	facts, volumes, err := c.observe(ctx, spec, r)
 	if err != nil {
 		return nil, err
 	}
 	defer volumes.Close()
+	log.names(spec, facts.Image)
 
-	decision, err := policy.Check(cfg, facts, spec)
+	decision, err := policy.Check(c.cfg, facts, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -51,11 +55,17 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 	if err != nil {
 		return nil, err
 	}
+	if err := c.configureNetwork(spec, decision, grant); err != nil {
+		return nil, err
+	}
 	if err := policy.Rewrite(spec, decision, places, grant, facts); err != nil {
 		return nil, err
 	}
 	fitOOMScore(ctx, spec.Process)
 	if err := saveSpec(r.Bundle, spec); err != nil {
+		return nil, err
+	}
+	if err := log.allowed(ctx, c.cfg, decision); err != nil {
 		return nil, err
 	}
 	return c, c.delegate(r, spec)

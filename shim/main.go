@@ -34,7 +34,7 @@ func Main() {
 		exitOn(start(args, os.Stdin, os.Stdout))
 		return
 	case args.action == "" && !args.info:
-		registerServer()
+		registerServer(args)
 	}
 	shim.RunShim(context.Background(), newManager(args))
 }

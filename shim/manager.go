@@ -21,6 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/eci-runtime/eci/internal/conf"
 )
 
 // shimManager answers the actions of the shim binary that are not the server's.
@@ -150,7 +152,7 @@ func (m shimManager) Info(ctx context.Context, stdin io.Reader) (*types.RuntimeI
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := loadConfig()
+	cfg, err := conf.Source{}.Load()
 	if err != nil {
 		return nil, err
 	}

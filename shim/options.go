@@ -20,7 +20,8 @@ import (
 //   - containerd.runc.v1.Options (ctr with --runc-*, CRI for runtimes of type
 //     io.containerd.runc.v2);
 //   - runtimeoptions.v1.Options (CRI and dockerd for every other type), whose
-//     ConfigBody is the options table in TOML; an empty one stands for nothing.
+//     ConfigBody is the options table in TOML; an empty one stands for nothing, and
+//     ConfigPath is chosenConfig's.
 //
 // Any other type is an error that names it.
 func runcOptions(any typeurl.Any) (*options.Options, error) {
@@ -65,6 +66,20 @@ func genericOptions(o *runtimeoptions.Options) (*options.Options, error) {
 		IoUid: table.IoUid, IoGid: table.IoGid,
 		CriuImagePath: table.CriuImagePath, CriuWorkPath: table.CriuWorkPath,
 	}, nil
+}
+
+// chosenConfig is the configuration that the options of a create request name; empty
+// if they name none. Options that cannot be read are runcOptions' to report.
+func chosenConfig(any typeurl.Any) string {
+	if any == nil || any.GetTypeUrl() == "" {
+		return ""
+	}
+	if v, err := typeurl.UnmarshalAny(any); err == nil {
+		if o, ok := v.(*runtimeoptions.Options); ok {
+			return o.GetConfigPath()
+		}
+	}
+	return ""
 }
 
 // packOptions is the inverse of runcOptions.

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/eci-runtime/eci/internal/audit"
 	"github.com/eci-runtime/eci/policy"
 )
 
@@ -40,8 +41,8 @@ type service struct {
 //
 // A preparation that failed is reported by every Create: a server that just died
 // would leave its client with a closed connection and no reason.
-func registerServer() {
-	host := prepare(prepareServer)
+func registerServer(args arguments) {
+	host := prepare(func() (*hostView, error) { return prepareServer(args.address) })
 	go warmSpecDecoder()
 	registry.Register(&plugin.Registration{
 		Type:     plugins.TTRPCPlugin,
@@ -59,16 +60,16 @@ func prepare[T any](fn func() (T, error)) func() (T, error) {
 }
 
 // prepareServer makes the server's mount namespace its own.
-func prepareServer() (*hostView, error) {
+func prepareServer(containerd string) (*hostView, error) {
 	ns, err := inheritHostNamespace()
 	if err != nil {
 		return nil, err
 	}
-	host, err := newHostView(ns)
+	host, err := newHostView(ns, containerd)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := loadConfig()
+	cfg, err := host.config().Load()
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +102,6 @@ func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
 // Create isolates the container and hands it to runc. When either fails, nothing
 // that was acquired remains.
 func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
-	if err := checkStdio(r.Stdin, r.Stdout, r.Stderr); err != nil {
-		return nil, toGRPC(err)
-	}
 	host, err := s.host()
 	if err != nil {
 		return nil, toGRPC(err)
@@ -121,7 +119,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 	s.mu.Lock()
 	s.containers[r.ID] = c
 	s.mu.Unlock()
-	if err := c.delegateCgroup(); err != nil {
+	if err := errors.Join(c.created(resp.Pid), c.delegateCgroup()); err != nil {
 		s.abort(ctx, r.ID)
 		return nil, toGRPC(err)
 	}
@@ -170,7 +168,7 @@ func (s *service) Start(ctx context.Context, r *taskapi.StartRequest) (*taskapi.
 // Exec adds another process, whose spec is judged like the container's first.
 func (s *service) Exec(ctx context.Context, r *taskapi.ExecProcessRequest) (*emptypb.Empty, error) {
 	if c := s.container(r.ID); c != nil { // else the embedded service says that there is none
-		if err := errors.Join(checkExec(r, c.ids.Size), checkStdio(r.Stdin, r.Stdout, r.Stderr)); err != nil {
+		if err := c.admit(ctx, r); err != nil {
 			return nil, toGRPC(err)
 		}
 	}
@@ -216,6 +214,9 @@ func (s *service) Update(ctx context.Context, r *taskapi.UpdateTaskRequest) (*em
 		return nil, toGRPC(fmt.Errorf("%w: the resources to set: %w", errSpec, err))
 	}
 	if err := policy.CheckResources(&resources); err != nil {
+		if c := s.container(r.ID); c != nil {
+			c.log.during(audit.Update, "").refused(ctx, err)
+		}
 		return nil, toGRPC(err)
 	}
 	return s.TTRPCTaskService.Update(ctx, r)

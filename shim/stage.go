@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/host"
 	"github.com/eci-runtime/eci/internal/linux"
 	"github.com/eci-runtime/eci/policy"
 )
@@ -19,16 +20,17 @@ import (
 // stage builds the container's tree in the shim's mount namespace: the rootfs on
 // ID-mapped layers, /dev, and in the order of the spec everything that must be
 // there, with its final flags, before runc copies the namespace.
-func (c *container) stage(spec *specs.Spec, d policy.Decision, volumes sources, rootfs []*types.Mount) (places []policy.Placement, _ policy.Grant, _ error) {
+func (c *container) stage(spec *specs.Spec, d policy.Decision, opened *host.Opened, rootfs []*types.Mount) (places []policy.Placement, _ policy.Grant, _ error) {
 	userns, err := idmap.NewUserNamespace(c.ids)
 	if err != nil {
 		return nil, policy.Grant{}, err
 	}
 	defer userns.Close()
 	b := builder{
-		container: c, spec: spec, decision: d, sources: volumes,
+		container: c, spec: spec, decision: d, opened: opened,
 		grant: policy.Grant{
 			Base: c.ids.Base, Size: c.ids.Size,
+			UserNS: c.namespaces.UserNS(d.UserNS), Namespaces: c.joins(d),
 			Root:    filepath.Join(c.stageDir, "rootfs"),
 			Volumes: make(map[int]string),
 		},
@@ -47,7 +49,7 @@ type builder struct {
 	*container
 	spec     *specs.Spec
 	decision policy.Decision
-	sources  sources
+	opened   *host.Opened
 
 	root     *os.File   // of the rootfs
 	dev      *os.File   // of the mount at /dev
@@ -79,7 +81,7 @@ func (b *builder) build(rootfs []*types.Mount) error {
 	if err := b.mountDev(); err != nil {
 		return err
 	}
-	b.places = policy.Place(b.spec.Mounts, b.targets())
+	b.places = policy.Place(b.decision, b.spec.Mounts, b.targets())
 	for i, place := range b.places {
 		if err := b.mount(i, place); err != nil {
 			return fmt.Errorf("mounts[%d] %s: %w", i, b.spec.Mounts[i].Destination, err)
@@ -101,22 +103,23 @@ func (b *builder) build(rootfs []*types.Mount) error {
 
 // mountRootfs mounts what the request names, or else the directory of the spec.
 func (b *builder) mountRootfs(rootfs []*types.Mount) (err error) {
-	mounts := make([]idmap.Mount, 0, len(rootfs))
 	for _, m := range rootfs {
 		if m.Target != "" {
 			return fmt.Errorf("rootfs: a mount at %q inside the rootfs is not supported", m.Target)
 		}
-		mounts = append(mounts, idmap.Mount{Type: m.Type, Source: m.Source, Options: m.Options})
 	}
+	mounts := rootMounts(rootfs)
 	if len(mounts) == 0 {
-		mounts = append(mounts, idmap.Mount{Type: "bind", Source: rootPath(b.spec, b.bundle), Options: []string{"rbind"}})
+		mounts = append(mounts, host.DirRoot(b.spec.Root.Path, b.bundle))
 	}
-	b.root, _, err = b.Rootfs(idmap.Rootfs{Mounts: mounts, Target: b.grant.Root, Adopt: b.decision.Mapping != nil})
+	b.root, _, err = b.Rootfs(idmap.Rootfs{
+		Mounts: mounts, Target: b.grant.Root, Adopt: b.decision.Mapping != nil, Judged: b.opened.Layers,
+	})
 	if err != nil {
 		return fmt.Errorf("rootfs: %w", err)
 	}
 	b.mounts = append(b.mounts, b.grant.Root)
-	return nil
+	return b.opened.Verify(b.opened.Layers[mounts[0].Source], b.root)
 }
 
 // mountDev stages the container's own /dev.
@@ -159,11 +162,18 @@ func (b *builder) mount(i int, place policy.Placement) error {
 		return b.mountVolume(i, m, func(tree *os.File, dir bool) error {
 			return b.attach(tree, m.Destination, dir)
 		})
+	case place == policy.Cloned && b.decision.Makes(m):
+		return b.mountForeign(m, func(tree *os.File) error {
+			b.grant.Volumes[i] = filepath.Join(b.stageDir, "volumes", strconv.Itoa(i))
+			return b.keep(b.grant.Volumes[i], tree, true)
+		})
 	case place == policy.Cloned:
 		return b.mountVolume(i, m, func(tree *os.File, dir bool) error {
 			b.grant.Volumes[i] = filepath.Join(b.stageDir, "volumes", strconv.Itoa(i))
 			return b.keep(b.grant.Volumes[i], tree, dir)
 		})
+	case place == policy.Staged && b.decision.Makes(m):
+		return b.mountForeign(m, func(tree *os.File) error { return b.attach(tree, m.Destination, true) })
 	case place == policy.Staged:
 		return b.mountTmpfs(m)
 	}
@@ -189,7 +199,7 @@ func (b *builder) mountTmpfs(m specs.Mount) error {
 // mountVolume clones the source of bind mount i, or makes the device node that
 // takes its place, and has put mount it.
 func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir bool) error) error {
-	source, attr := b.sources[i], volumeAttr(m)
+	source, attr := b.opened.Sources[i], volumeAttr(m)
 	if node, ok := b.decision.Nodes[i]; ok {
 		var err error
 		if source, err = b.makeNode("mount"+strconv.Itoa(i), node); err != nil {
@@ -199,12 +209,21 @@ func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir 
 		attr.Unmapped, attr.Set = true, attr.Set&^unix.MOUNT_ATTR_NODEV
 		return b.cloneHere(source, attr, put)
 	}
+	if b.decision.Sockets[i].Broker {
+		return b.mountSocket(i, m, source, put)
+	}
 	tree, err := b.Volume(source, attr)
 	if err != nil {
 		return err
 	}
 	defer tree.Close()
-	return put(tree, source.Stat.IsDir())
+	if err := put(tree, source.Stat.IsDir()); err != nil {
+		return err
+	}
+	if err := b.opened.Verify(source, tree); err != nil {
+		return err
+	}
+	return b.mask(tree, b.decision.Masks[i])
 }
 
 // attach mounts a tree at a path inside the rootfs.
@@ -252,7 +271,7 @@ func (b *builder) prepareReadOnly() error {
 		if place != policy.Delegated && place != policy.Cloned {
 			continue
 		}
-		dir := place == policy.Delegated || b.sources[i].Stat.IsDir()
+		dir := place == policy.Delegated || b.decision.Makes(b.spec.Mounts[i]) || b.opened.Sources[i].Stat.IsDir()
 		if err := b.touch(b.spec.Mounts[i].Destination, dir); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/conf"
 )
 
 // groupLabels are the annotations by which one shim serves several containers:
@@ -199,7 +200,7 @@ func groupOf(config, id string) (string, error) {
 // from which an error reaches the client whole: a valid configuration, a state
 // directory, a kernel and a runc that are new enough.
 func checkHost() error {
-	cfg, err := loadConfig()
+	cfg, err := conf.Source{}.Load()
 	if err != nil {
 		return err
 	}

@@ -14,37 +14,6 @@ import (
 	"github.com/eci-runtime/eci/policy"
 )
 
-// sources are the opened sources of a spec's bind mounts, by index.
-type sources map[int]*idmap.Source
-
-// Close closes them all.
-func (s sources) Close() {
-	for _, source := range s {
-		source.Close()
-	}
-}
-
-// openSources opens the source of every bind mount, once, as the host resolves
-// its path. What is not there is left out: the policy names it.
-func openSources(host *hostView, spec *specs.Spec) (sources, error) {
-	opened := make(sources)
-	for i, m := range spec.Mounts {
-		if !policy.IsBind(m) || !filepath.IsAbs(m.Source) {
-			continue
-		}
-		source, err := idmap.OpenSource(host.root, m.Source)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			opened.Close()
-			return nil, err
-		}
-		opened[i] = source
-	}
-	return opened, nil
-}
-
 // volumeFlags are the mount options of a bind that restrict what the container
 // can do with it, and what takes them back. With the prefix r, which asks for the
 // mounts below the volume too, they mean the same here: flags are recursive.

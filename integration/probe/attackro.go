@@ -228,7 +228,13 @@ func written(place string) bool {
 
 // nested runs a subcommand in a child with namespaces of its own.
 func nested(path, prefix string, flags uintptr, command string) []attempt.Attempt {
-	cmd := exec.Command("/proc/self/exe", command, path, prefix)
+	return nestedWith([]string{command, path, prefix}, flags)
+}
+
+// nestedWith is nested with other arguments, of which the last one is the prefix.
+func nestedWith(args []string, flags uintptr) []attempt.Attempt {
+	command, prefix := args[0], args[len(args)-1]
+	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
 	if flags&unix.CLONE_NEWUSER != 0 {
 		all := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 65536}}

@@ -19,6 +19,7 @@ var commands = map[string]func(args []string) (any, error){
 	"attack-ro":       attackReadOnly,      // path [rounds of the race]
 	"attack-ro-inner": attackReadOnlyInner, // path prefix
 	"attack-32":       attack32,            // path prefix
+	"attack-mask":     attackMask,          // volume directory file
 	"caps":            capabilities,        //
 	"cgroup":          cgroups,             //
 	"clock":           clock,               //
@@ -28,6 +29,7 @@ var commands = map[string]func(args []string) (any, error){
 	"privileged":      privileged,          // number of a disk as major:minor, volume
 	"stat":            statPaths,           // path…
 	"tty":             terminal,            //
+	"unix":            unixTalk,            // socket text [text]
 	"write":           write,               // path text
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -38,8 +39,24 @@ var disabledPlugins = []string{
 	"io.containerd.differ.v1.erofs",
 }
 
+// criPlugins are those of disabledPlugins that Options.CRI brings back.
+var criPlugins = []string{
+	"io.containerd.cri.v1.images",
+	"io.containerd.cri.v1.runtime",
+	"io.containerd.grpc.v1.cri",
+	"io.containerd.podsandbox.controller.v1.podsandbox",
+}
+
 // writeConfigs writes containerd's configuration and the runtime's.
 func (d *Daemon) writeConfigs(opts Options) error {
+	disabled, cri := disabledPlugins, ""
+	if opts.CRI {
+		disabled = slices.DeleteFunc(slices.Clone(disabled), func(name string) bool { return slices.Contains(criPlugins, name) })
+		var err error
+		if cri, err = d.criConfig(); err != nil {
+			return err
+		}
+	}
 	containerd := fmt.Sprintf(`version = 2
 root = %q
 state = %q
@@ -59,8 +76,8 @@ disabled_plugins = ["%s"]
   no_prometheus = true
 `,
 		d.path("root"), d.path("state"), d.path("tmp"),
-		strings.Join(disabledPlugins, `", "`),
-		d.Address, d.Address+".ttrpc", d.path("s"))
+		strings.Join(disabled, `", "`),
+		d.Address, d.Address+".ttrpc", d.path("s")) + cri
 	if err := os.WriteFile(d.path("containerd.toml"), []byte(containerd), 0o600); err != nil {
 		return err
 	}
@@ -74,6 +91,9 @@ func (d *Daemon) runtimeConfig(opts Options) string {
 	if opts.IDs != (IDs{}) {
 		fmt.Fprintf(&b, "[ids]\nbase = %d\nsize = %d\nend = %d\n", opts.IDs.Base, opts.IDs.Size, opts.IDs.End)
 	}
+	if !strings.Contains(opts.Config, "audit") {
+		fmt.Fprintf(&b, "[audit]\nfile = %q\n", d.AuditFile())
+	}
 	return b.String()
 }
 
@@ -84,6 +104,9 @@ func (d *Daemon) StateDir() string { return d.path("eci") }
 
 // ConfigFile is the runtime's configuration; a shim reads it at each start.
 func (d *Daemon) ConfigFile() string { return d.path("config.toml") }
+
+// AuditFile is the runtime's log of decisions.
+func (d *Daemon) AuditFile() string { return d.path("audit.log") }
 
 // RuncRoot is where runc keeps the state of the bed's containers.
 func (d *Daemon) RuncRoot() string { return d.path("runc") }

@@ -33,6 +33,7 @@ type Options struct {
 	IDs    IDs       // the runtime's pool of host IDs
 	Config string    // more lines for the top of the runtime's configuration
 	Env    []string  // more environment for containerd and its shims
+	CRI    bool      // with containerd's CRI plugin, and pods without a network of the host's
 }
 
 // Daemon is a running containerd with everything that belongs to it.

@@ -148,9 +148,14 @@ func (i Image) Extract(ctx context.Context, dir string) error {
 
 // Import brings an image into the bed.
 func (d *Daemon) Import(ctx context.Context, image Image) error {
+	return d.importInto(d.Context(ctx), image)
+}
+
+// importInto is Import into the containerd namespace of ctx.
+func (d *Daemon) importInto(ctx context.Context, image Image) error {
 	r, w := io.Pipe()
 	go func() { _ = w.CloseWithError(image.Archive(w)) }()
-	_, err := d.client.Import(d.Context(ctx), r, client.WithAllPlatforms(true))
+	_, err := d.client.Import(ctx, r, client.WithAllPlatforms(true))
 	_ = r.Close()
 	if err != nil {
 		return fmt.Errorf("import %s: %w", image.Name, err)

@@ -3,6 +3,7 @@ package linux
 import (
 	"os"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,9 +52,7 @@ func name(f *os.File, path string) string {
 		return path
 	case path == "":
 		return f.Name()
-	case path[0] == '/':
-		return f.Name() + path
 	default:
-		return f.Name() + "/" + path
+		return strings.TrimSuffix(f.Name(), "/") + "/" + strings.TrimPrefix(path, "/")
 	}
 }

@@ -44,19 +44,14 @@ func OpenHow(dir *os.File, path string, flags int, resolve uint64) (*os.File, er
 
 const maxEagain = 128
 
-// CheckBelow tells whether path leads from dir to a directory without a
+// StatBelow tells about the directory that path leads to from dir without a
 // symbolic link, without ".." above dir and without crossing a mount: ELOOP,
 // EXDEV, ENOTDIR or ENOENT if it does not.
-func CheckBelow(dir *os.File, path string) error {
-	how := unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
+func StatBelow(dir *os.File, path string) (Stat, error) {
+	f, err := OpenHow(dir, path, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV)
+	if err != nil {
+		return Stat{}, err
 	}
-	return at("openat2", dir, path, func(fd int) error {
-		n, err := unix.Openat2(fd, path, &how)
-		if err == nil {
-			_ = unix.Close(n)
-		}
-		return err
-	})
+	defer f.Close()
+	return StatFile(f)
 }

@@ -110,7 +110,7 @@ func TestOpenInRoot(t *testing.T) {
 	}
 }
 
-func TestCheckBelow(t *testing.T) {
+func TestStatBelow(t *testing.T) {
 	linuxtest.NoLeak(t)
 	dir := t.TempDir()
 	must(t, os.MkdirAll(dir+"/a/b", 0o755))
@@ -124,14 +124,15 @@ func TestCheckBelow(t *testing.T) {
 		"link": unix.ELOOP, "link/b": unix.ELOOP, "..": unix.EXDEV, "a/../..": unix.EXDEV, "/": unix.EXDEV,
 		"file": unix.ENOTDIR, "none": unix.ENOENT,
 	} {
-		if err := CheckBelow(root, path); !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", path, err, want)
+		st, err := StatBelow(root, path)
+		if !errors.Is(err, want) || (err == nil) != st.IsDir() {
+			t.Errorf("%s: %+v, %v, want %v", path, st, err, want)
 		}
 	}
 	slash, err := OpenPath("/")
 	must(t, err)
 	defer slash.Close()
-	if err := CheckBelow(slash, "proc"); !errors.Is(err, unix.EXDEV) {
+	if _, err := StatBelow(slash, "proc"); !errors.Is(err, unix.EXDEV) {
 		t.Errorf("a mount is crossed: %v", err)
 	}
 }

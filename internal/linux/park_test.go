@@ -48,6 +48,53 @@ func TestInNewUserNS(t *testing.T) {
 	}
 }
 
+// TestInUserNS: a process joins a user namespace in which nobody is.
+func TestInUserNS(t *testing.T) {
+	linuxtest.Root(t)
+	linuxtest.NoLeak(t)
+	var ns *os.File
+	must(t, InNewUserNS(func(pid int) (err error) {
+		must(t, os.WriteFile(fmt.Sprintf("/proc/%d/uid_map", pid), []byte("0 700000 65536"), 0))
+		ns, err = OpenNS(pid, "user")
+		return err
+	}))
+	defer ns.Close()
+	pid := 0
+	for range 50 {
+		err := InUserNS(ns, func(p int) error {
+			pid = p
+			got, err := os.ReadFile(fmt.Sprintf("/proc/%d/uid_map", p))
+			if strings.Join(strings.Fields(string(got)), " ") != "0 700000 65536" {
+				t.Errorf("mapping %q", got)
+			}
+			return err
+		})
+		if errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
+		must(t, err)
+	}
+	if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("process %d: %v", pid, err)
+	}
+
+	own, err := OpenNS(0, "user")
+	must(t, err)
+	defer own.Close()
+	net, err := OpenNS(0, "net")
+	must(t, err)
+	defer net.Close()
+	for _, wrong := range []*os.File{own, net} {
+		err := InUserNS(wrong, func(int) error { t.Error("called"); return nil })
+		if !errors.Is(err, unix.EINVAL) {
+			t.Errorf("%s: %v, want EINVAL", wrong.Name(), err)
+		}
+	}
+	if _, err := unix.Wait4(-1, nil, unix.WNOHANG|unix.WALL, nil); !errors.Is(err, unix.ECHILD) {
+		t.Errorf("a child is left: %v", err)
+	}
+}
+
 // TestInNewUserNSBusy: in a process that allocates, starts processes and
 // receives signals, nothing is damaged and nothing hangs.
 func TestInNewUserNSBusy(t *testing.T) {

@@ -18,6 +18,8 @@ type Stat struct {
 	// Mode is type and permission bits, S_IF* included.
 	Mode     uint32
 	UID, GID uint32
+	// Links is how many names it has.
+	Links uint32
 	// MountRoot tells that the file is the root of a mount.
 	MountRoot bool
 }
@@ -50,6 +52,7 @@ func StatAt(dir *os.File, path string) (Stat, error) {
 		Mode:      uint32(x.Mode),
 		UID:       x.Uid,
 		GID:       x.Gid,
+		Links:     x.Nlink,
 		MountRoot: x.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0,
 	}, nil
 }

@@ -1,0 +1,18 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands are those of the program, in the order of its help.
+func commands(a *app) []*cobra.Command {
+	return []*cobra.Command{
+		newCheckCommand(a),
+		newPolicyCommand(a),
+		newExplainCommand(a),
+		newPsCommand(a),
+		newAuditCommand(a),
+		newVersionCommand(a),
+		newManCommand(),
+		newImageCommand(a),
+		newBrokerCommand(a),
+	}
+}

@@ -1,0 +1,48 @@
+package policy
+
+var linuxFields = []Field{
+	{In: "linux.uidMappings[]", Names: list("containerID", "hostID", "size"), Rules: list("mapping"), Step: "linux.uidMappings", Note: "one range, which belongs to no other container"},
+	{In: "linux.gidMappings[]", Names: list("containerID", "hostID", "size"), Rules: list("mapping"), Step: "linux.uidMappings", Note: "the same range as users"},
+	{In: "linux", Names: list("sysctl"), Rules: list("sysctl"), Step: "linux.sysctl"},
+	{In: "linux", Names: list("cgroupsPath"), Rules: list(ruleCgroup)},
+	{In: "linux.namespaces[]", Names: list("type"), Rules: list("namespace-list", "host-namespace", "time-namespace"), Step: "linux.namespaces", Note: "user, cgroup and time namespace are added"},
+	{In: "linux.namespaces[]", Names: list("path"), Rules: list("host-namespace", "namespace-path"), Step: "linux.namespaces", Note: "runc joins what was opened and judged"},
+	{In: "linux.devices[]", Names: list("path"), Rules: list("device-path"), Step: "linux.devices", Note: "nodes are made beforehand, in a /dev of the container's own"},
+	{In: "linux.devices[]", Names: list("type", "major", "minor"), Rules: list("device"), Step: "linux.devices"},
+	{In: "linux.devices[]", Names: list("uid", "gid"), Rules: list("device-owner"), Step: "linux.devices"},
+	{In: "linux.devices[]", Names: list("fileMode"), Step: "linux.devices", Note: "the permission bits count, for the container's node"},
+	{In: "linux.netDevices{}", Names: list("name"), Rules: list("net-device")},
+	{In: "linux.seccomp", Names: list("defaultAction", "defaultErrnoRet", "architectures", "flags"), Note: "a confinement on top; isolation does not rest on it, and a client may leave it out"},
+	{In: "linux.seccomp", Names: list("listenerPath"), Rules: list("seccomp-listener")},
+	{In: "linux.seccomp", Names: list("listenerMetadata"), Note: "nothing without a listener"},
+	{In: "linux.seccomp.syscalls[]", Names: list("names", "action", "errnoRet"), Note: "as linux.seccomp"},
+	{In: "linux.seccomp.syscalls[].args[]", Names: list("index", "value", "valueTwo", "op"), Note: "as linux.seccomp"},
+	{In: "linux", Names: list("rootfsPropagation"), Note: "a mount namespace of another user namespace gets mounts from the host's, if anything, and never gives it one (mount_namespaces(7))"},
+	{In: "linux", Names: list("maskedPaths", "readonlyPaths"), Note: "take away only, inside the container; what they hide is the host root's anyway"},
+	{In: "linux", Names: list("mountLabel"), Note: "an SELinux context for what runc mounts"},
+	{In: "linux.intelRdt", Names: list("closID", "schemata", "l3CacheSchema", "memBwSchema"), Rules: list("cache-class")},
+	{In: "linux.intelRdt", Names: list("enableMonitoring"), Note: "counts, and limits nobody"},
+	{In: "linux.memoryPolicy", Names: list("mode", "nodes", "flags"), Note: "where the container's own memory lies, within its cpuset (set_mempolicy(2))"},
+	{In: "linux.personality", Names: list("domain", "flags"), Note: "runc takes LINUX and LINUX32, and ignores flags"},
+	{In: "linux.timeOffsets{}", Names: list("secs", "nanosecs"), Step: "linux.timeOffsets", Note: "of a time namespace of the container's own; where a clock is not given, it starts at 0"},
+}
+
+// A running container can get other resources (update); then the same holds.
+var resourceFields = []Field{
+	{In: "linux.resources.devices[]", Names: list("allow", "type", "major", "minor", "access"), Rules: list("device-rules"), Step: "linux.resources.devices", Note: "cut to standard devices and what devices.allow matches"},
+	{In: "linux.resources.memory", Names: list("limit", "reservation", "swap", "kernel", "kernelTCP", "swappiness", "disableOOMKiller", "useHierarchy", "checkBeforeUpdate"), Note: "limits of the container's cgroup"},
+	{In: "linux.resources.cpu", Names: list("shares", "quota", "burst", "period", "cpus", "mems", "idle"), Note: "limits of the container's cgroup"},
+	{In: "linux.resources.cpu", Names: list("realtimeRuntime", "realtimePeriod"), Note: "time for real-time processes, which the rule scheduling keeps out"},
+	{In: "linux.resources.pids", Names: list("limit"), Note: "a limit of the container's cgroup"},
+	{In: "linux.resources.blockIO", Names: list("weight", "leafWeight"), Note: "a share among cgroups"},
+	{In: "linux.resources.blockIO.weightDevice[]", Names: list("major", "minor", "weight", "leafWeight"), Note: "a share among cgroups; gives no access to the device"},
+	{In: "linux.resources.blockIO.throttleReadBpsDevice[]", Names: list("major", "minor", "rate"), Note: "a limit; gives no access to the device"},
+	{In: "linux.resources.blockIO.throttleWriteBpsDevice[]", Names: list("major", "minor", "rate"), Note: "a limit; gives no access to the device"},
+	{In: "linux.resources.blockIO.throttleReadIOPSDevice[]", Names: list("major", "minor", "rate"), Note: "a limit; gives no access to the device"},
+	{In: "linux.resources.blockIO.throttleWriteIOPSDevice[]", Names: list("major", "minor", "rate"), Note: "a limit; gives no access to the device"},
+	{In: "linux.resources.hugepageLimits[]", Names: list("pageSize", "limit"), Note: "a limit of the container's cgroup"},
+	{In: "linux.resources.network", Names: list("classID"), Note: "a mark on packets, cgroup v1 only; do not let a firewall trust it"},
+	{In: "linux.resources.network.priorities[]", Names: list("name", "priority"), Note: "an order among packets, cgroup v1 only"},
+	{In: "linux.resources.rdma{}", Names: list("hcaHandles", "hcaObjects"), Note: "limits of the container's cgroup"},
+	{In: "linux.resources", Names: list("unified"), Rules: list(ruleCgroup), Note: "files of the container's own cgroup; runc refuses names with a slash"},
+}
