@@ -111,6 +111,7 @@ test-race: deps-build ## the packages that start goroutines, under the race dete
 # -count=1: the results depend on binaries that the test cache does not see.
 .PHONY: test-integration
 test-integration: need-root build peers deps-test ## one test per promise, with a containerd of its own (root)
+	$(Q)tools/docker.sh '$(abspath $(BIN))/docker' || echo '  skip   the test with a real dockerd, which is not there'
 	@echo '  test   integration'
 	$(Q)ECI_BIN='$(abspath $(BIN))' $(GO) test -count=1 -p 1 -timeout 40m $(TESTFLAGS) ./integration/...
 

@@ -81,15 +81,22 @@ func (p Pool) Claim(owner string) (Range, error) {
 }
 
 // ClaimRange gives owner the range r, which the caller brings; it need not lie
-// between First and Last, and may be reserved (a kubelet's ranges are).
+// between First and Last, and may be reserved for an engine (a kubelet's ranges are).
 // ErrRangeTaken if it overlaps a claimed one, unless that is r itself and owner
-// has it already.
+// has it already, or what belongs to a user of the host.
 func (p Pool) ClaimRange(owner string, r Range) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
 	if err := checkOwner(owner); err != nil {
 		return err
+	}
+	reserved, err := p.Reserved.others(r.Base, r.Last())
+	if err != nil {
+		return fmt.Errorf("read reserved IDs: %w", err)
+	}
+	if len(reserved) > 0 {
+		return fmt.Errorf("%w: %v overlaps %v, which belongs to a user of the host", ErrRangeTaken, r, reserved[0])
 	}
 	return p.locked(func(d poolDir) error {
 		links, err := d.links()

@@ -161,6 +161,19 @@ func TestPoolClaimRange(t *testing.T) {
 	claim(t, p, bundle, "13000-13999") // not at 12500: ranges stay aligned
 }
 
+// A client may bring what is an engine's to give, and nothing of a user.
+func TestPoolClaimRangeOfUsers(t *testing.T) {
+	p := testPool(t, 5)
+	file := filepath.Join(t.TempDir(), "subuid")
+	must(t, os.WriteFile(file, []byte("kim:20000:10000\nkubelet:40000:10000\n"), 0o600))
+	p.Reserved = Reserved{SubIDs: []string{file}, Engines: []string{"kubelet"}}
+	for r, want := range map[Range]error{{20000, 1000}: ErrRangeTaken, {29999, 5000}: ErrRangeTaken, {40000, 10000}: nil, {60000, 1000}: nil} {
+		if err := p.ClaimRange(t.TempDir(), r); !errors.Is(err, want) {
+			t.Errorf("%v: %v, want %v", r, err, want)
+		}
+	}
+}
+
 func TestPoolClaimRangeSweepsWhatIsInTheWay(t *testing.T) {
 	p := testPool(t, 5)
 	claim(t, p, "/gone", "10000-10999")

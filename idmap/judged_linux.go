@@ -18,6 +18,11 @@ func (r Rootfs) open(dir string) (*Source, error) {
 	}
 	judged, ok := r.Judged[dir]
 	if !ok {
+		if missing, err := OpenSource(nil, dir); err != nil {
+			return nil, err
+		} else if err := missing.Close(); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%w: %s", ErrNotJudged, dir)
 	}
 	f, err := linux.OpenAt(judged.File, ".", unix.O_PATH|unix.O_DIRECTORY, 0)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"slices"
 	"strconv"
 )
 
@@ -14,6 +15,9 @@ import (
 type Reserved struct {
 	// SubIDs are files of subuid(5) format: <name>:<first>:<count>.
 	SubIDs []string
+	// Engines are names in SubIDs whose ranges are for containers: their engine may
+	// bring one of them, and nobody else gets one.
+	Engines []string
 	// Passwd are files of passwd(5) format, of which user and group IDs count.
 	Passwd []string
 	// Group are files of group(5) format.
@@ -23,12 +27,29 @@ type Reserved struct {
 // HostReserved is what a host reserves.
 var HostReserved = Reserved{
 	SubIDs: []string{"/etc/subuid", "/etc/subgid"},
-	Passwd: []string{"/etc/passwd"},
-	Group:  []string{"/etc/group"},
+	// The users of the kubelet, of Docker's userns-remap, and of containers/storage.
+	Engines: []string{"kubelet", "dockremap", "containers"},
+	Passwd:  []string{"/etc/passwd"},
+	Group:   []string{"/etc/group"},
 }
 
 // within gives what the files reserve of the IDs first to last.
 func (r Reserved) within(first, last uint32) ([]Range, error) {
+	return r.read(first, last, parseSubID)
+}
+
+// others is within, but for what is reserved for engines.
+func (r Reserved) others(first, last uint32) ([]Range, error) {
+	return r.read(first, last, func(out []Range, line []byte) []Range {
+		name, _, _ := bytes.Cut(line, colon)
+		if slices.Contains(r.Engines, string(name)) {
+			return out
+		}
+		return parseSubID(out, line)
+	})
+}
+
+func (r Reserved) read(first, last uint32, parseSubID lineParser) ([]Range, error) {
 	var out, line []Range
 	for _, kind := range []struct {
 		files []string

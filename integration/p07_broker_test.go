@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -46,6 +47,20 @@ func TestP07_BrokerKeepsTheCommands(t *testing.T) {
 			}
 		})
 	}
+	log, err := os.ReadFile(d.AuditFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(log), `"action":"command"`) || !strings.Contains(string(log), `"reason":"the command \"docker image push\" is denied`) {
+		t.Errorf("the audit log has no line of the broker:\n%s", lastLines(string(log), 5))
+	}
+	// What was refused is in containerd's log, as what its shims say is.
+	const line = `: the command "docker image push" is denied by the administrator's policy (POST /images/a/push)`
+	for end := time.Now().Add(patience); !strings.Contains(d.Log(), line); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("containerd's log has no line of the broker:\n%s", lastLines(d.Log(), 20))
+		}
+	}
 }
 
 // A connection that the engine has taken over passes in both directions, each of
@@ -57,6 +72,20 @@ func TestP07_BrokerPassesHijackedConnections(t *testing.T) {
 		t.Errorf("got %d bytes: %.200q", len(got), got)
 	}
 	wantText(t, "owner of the socket", exec(t, task, "stat", "-c", "%u:%g %a", "/docker.sock"), "0:0 660")
+}
+
+// The socket of an engine may lie on a file system that cannot be ID-mapped, on which
+// the container's root would be nobody. The broker stands in, and looks at nothing.
+func TestP07_SocketThatCannotBeMapped(t *testing.T) {
+	d, ram := bed(t), t.TempDir()
+	mount(t, "ram", ram, "ramfs", 0)
+	docker := serveDocker(t, ram)
+	configure(t, d, fmt.Sprintf("[sockets]\nengines = [%q]\nimages = [%q]\n", docker.socket, testbed.BusyboxName))
+	pinImages(t, d, testbed.BusyboxName)
+	task := start(t, d, testbed.Container{Mounts: []specs.Mount{testbed.Bind(docker.socket, "/docker.sock")}})
+	if got := say(t, task, request("POST", "/anything/at/all")); !strings.HasSuffix(got, "docker was asked POST /anything/at/all") {
+		t.Errorf("docker says %q", got)
+	}
 }
 
 // The broker belongs to its container: it ends with it, and with its shim.

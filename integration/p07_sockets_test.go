@@ -42,6 +42,11 @@ func newFakeDocker(t *testing.T) fakeDocker {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return serveDocker(t, dir)
+}
+
+func serveDocker(t *testing.T, dir string) fakeDocker {
+	t.Helper()
 	f := fakeDocker{dir, filepath.Join(dir, "docker.sock")}
 	l, err := net.Listen("unix", f.socket)
 	if err != nil {
@@ -52,7 +57,7 @@ func newFakeDocker(t *testing.T) fakeDocker {
 	}
 	server := http.Server{Handler: http.HandlerFunc(f.answer)}
 	go func() { _ = server.Serve(l) }()
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(func() { _ = server.Close() })
 	return f
 }
 

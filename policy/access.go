@@ -21,7 +21,8 @@ func (c Config) Places() []string {
 type zone struct {
 	PathRule
 	pattern
-	files []FileID
+	files   []FileID
+	missing bool // nothing is there
 }
 
 // zones are all of them.
@@ -29,12 +30,19 @@ type zones struct {
 	rules   []zone
 	only    []zone // nil: no allow-list
 	engines []zone
+	links   []zone // that rules lead through
+
+	// The rules once more: see index.
+	files []*zone
+	near  map[string][]*zone
+	other []*zone
 }
 
 func newZones(cfg Config, facts Facts) *zones {
 	z := &zones{rules: make([]zone, 0, len(cfg.Mounts.Rules))}
 	for _, r := range cfg.Mounts.Rules {
 		z.rules = addZones(z.rules, r, facts)
+		z.addLinks(r, facts)
 	}
 	if cfg.Mounts.Only != nil {
 		z.only = []zone{}
@@ -43,9 +51,57 @@ func newZones(cfg Config, facts Facts) *zones {
 		z.only = addZones(z.only, PathRule{Path: p}, facts)
 	}
 	for _, p := range cfg.Sockets.Engines {
-		z.engines = addZones(z.engines, PathRule{Path: p, Access: Restricted}, facts)
+		r := PathRule{Path: p, Access: Restricted}
+		z.engines = addZones(z.engines, r, facts)
+		z.addLinks(r, facts)
 	}
+	z.index()
 	return z
+}
+
+// index sorts the rules, of which there are hundreds, by what a look has to be at: those
+// that know a file, and those of each directory in the root. Their order stays.
+func (z *zones) index() {
+	z.near = map[string][]*zone{}
+	for i := range z.rules {
+		r := &z.rules[i]
+		if len(r.files) > 0 {
+			z.files = append(z.files, r)
+		}
+		if len(r.parts) == 0 || !r.plain[0] {
+			for name := range z.near {
+				z.near[name] = append(z.near[name], r)
+			}
+			z.other = append(z.other, r)
+			continue
+		}
+		name := r.parts[0]
+		if z.near[name] == nil {
+			z.near[name] = slices.Clone(z.other)
+		}
+		z.near[name] = append(z.near[name], r)
+	}
+}
+
+// about are the rules that may have to do with a path.
+func (z *zones) about(parts []string) []*zone {
+	if len(parts) > 0 {
+		if near, ok := z.near[parts[0]]; ok {
+			return near
+		}
+		return z.other
+	}
+	all := make([]*zone, len(z.rules))
+	for i := range z.rules {
+		all[i] = &z.rules[i]
+	}
+	return all
+}
+
+func (z *zones) addLinks(r PathRule, facts Facts) {
+	for _, link := range facts.Places[r.Path].Links {
+		z.links = append(z.links, zone{PathRule: r, pattern: newPattern(link)})
+	}
 }
 
 // addZones adds the zone of a rule, and one for each place that it has besides.
@@ -54,26 +110,25 @@ func addZones(zones []zone, r PathRule, facts Facts) []zone {
 	if at.Path == "" {
 		at.Path = r.Path
 	}
-	zones = append(zones, zone{r, newPattern(at.Path), at.Files})
+	zones = append(zones, zone{r, newPattern(at.Path), at.Files, at.Missing})
 	for _, p := range at.Also {
-		zones = append(zones, zone{r, newPattern(p), nil})
+		zones = append(zones, zone{r, newPattern(p), nil, false})
 	}
 	return zones
 }
 
 // of is the rule that holds for a path: one that is final, else the most specific one,
-// and of two that are alike the later. Without any the result is nil.
+// and of two that are equally specific the later. Without any the result is nil.
 func (z *zones) of(parts []string) *zone {
 	var best *zone
-	for i := range z.rules {
-		r := &z.rules[i]
+	for _, r := range z.about(parts) {
 		if !r.covers(parts) {
 			continue
 		}
 		if r.Final {
 			return r
 		}
-		if best == nil || len(r.parts) >= len(best.parts) {
+		if best == nil || !best.moreSpecific(r.pattern) {
 			best = r
 		}
 	}
@@ -91,31 +146,46 @@ func (z *zones) final(s Source) *zone {
 	return nil
 }
 
-// below gives the rules that restrict something below a path, the masks apart.
-func (z *zones) below(parts []string) (hard *zone, masks []*zone) {
-	for i := range z.rules {
-		r := &z.rules[i]
+// held are the rules about what lies below a path.
+type held struct {
+	hard     *zone // restricts it for every use
+	layers   *zone // for every use but that of layers
+	link     *zone // leads through a link there
+	readable *zone
+	masks    []*zone
+}
+
+// below gives the rules that are about something below a path.
+func (z *zones) below(parts []string) (h held) {
+	for _, r := range z.about(parts) {
 		if !r.liesBelow(parts) {
 			continue
 		}
 		switch r.Access {
 		case Masked:
-			masks = append(masks, r)
+			h.masks = append(h.masks, r)
+		case Readable:
+			h.readable = cmp.Or(h.readable, r)
 		case Restricted:
-			return r, masks
+			h.hard = r
+			return h
 		case Layers:
-			hard = cmp.Or(hard, r)
+			h.layers = cmp.Or(h.layers, r)
 		}
-	}
-	if hard != nil {
-		return hard, masks
 	}
 	for i := range z.engines {
 		if r := &z.engines[i]; r.liesBelow(parts) {
-			return r, masks
+			h.hard = r
+			return h
 		}
 	}
-	return nil, masks
+	for i := range z.links {
+		if r := &z.links[i]; r.liesBelow(parts) {
+			h.link = r
+			return h
+		}
+	}
+	return h
 }
 
 // engine is the engine's socket that a source is, by its path or by its inode.
@@ -147,14 +217,14 @@ func (z *zone) has(s Source) bool {
 	return false
 }
 
-// linked is the restricted file that a source is under another name.
-func (z *zones) linked(s Source) string {
-	for i := range z.rules {
-		if r := &z.rules[i]; r.Access == Restricted && r.has(s) {
-			return r.Path
+// sameFile is the rule of some access about a file that a source is another name of.
+func (z *zones) sameFile(s Source, a Access) *zone {
+	for _, r := range z.files {
+		if r.Access == a && r.has(s) {
+			return r
 		}
 	}
-	return s.Linked
+	return nil
 }
 
 // allowed tells whether the allow-list, if there is one, has a path.

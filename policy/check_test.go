@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -223,6 +224,39 @@ func TestModesOfProcesses(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", mode, diff)
+		}
+	}
+}
+
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	for want, add := range map[string]func(*specs.Spec){
+		"1001 mounts, of at most 1000 (rule structure, field mounts)": func(s *specs.Spec) {
+			s.Mounts = slices.Repeat([]specs.Mount{mount("tmpfs", "/run")}, 1001)
+		},
+		"17 namespaces, of at most 16 (rule structure, field linux.namespaces)": func(s *specs.Spec) {
+			s.Linux.Namespaces = slices.Repeat([]specs.LinuxNamespace{{Type: "network", Path: "/proc/1/ns/net"}}, 17)
+		},
+		"2001 devices, of at most 2000 (rule structure, field linux.devices)": func(s *specs.Spec) {
+			s.Linux.Devices = make([]specs.LinuxDevice, 2001)
+		},
+		"4001 device rules, of at most 4000 (rule structure, field linux.resources.devices)": func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{Devices: make([]specs.LinuxDeviceCgroup, 4001)}
+		},
+		"65 limits, of at most 64 (rule structure, field process.rlimits)": func(s *specs.Spec) {
+			s.Process.Rlimits = make([]specs.POSIXRlimit, 65)
+		},
+		"1048577 bytes of annotations, of at most 1048576 (rule structure, field annotations)": func(s *specs.Spec) {
+			s.Annotations = map[string]string{"a": strings.Repeat("x", 1<<20)}
+		},
+	} {
+		spec, facts := plain()
+		add(spec)
+		_, err := policy.Check(policy.Default(), facts, spec)
+		for _, err := range []error{err, policy.CheckStructure(spec)} {
+			if err == nil || err.Error() != "error in the container spec: the spec has "+want {
+				t.Errorf("got %v, want %s", err, want)
+			}
 		}
 	}
 }

@@ -74,6 +74,11 @@ type PathRule struct {
 	// Final says that no other rule opens what this one restricts, however specific
 	// it is. Annotations make such rules, see [Tighten]; files cannot.
 	Final bool
+
+	// Follows says of an exception that volumes there may show what the host mounts
+	// later, if they ask for it (rslave): no engine mounts there what its clients name.
+	// The built-in exceptions for the kubelet have it; files cannot say it.
+	Follows bool
 }
 
 // Access is what a container may have of a path.
@@ -84,8 +89,13 @@ const (
 	Restricted Access = "restricted"
 
 	// Masked may not be mounted; in a volume that holds it, an empty read-only
-	// directory stands in its place. Only directories can be masked.
+	// directory stands in its place. Only directories can be masked. Where there is
+	// one, the volume is read-only: else it could be moved away from its mask.
 	Masked Access = "masked"
+
+	// Readable may be mounted read-only, and so may what holds it. It is not for root
+	// file systems and overlays.
+	Readable Access = "readonly"
 
 	// Excepted may be mounted although it lies in a restricted directory.
 	Excepted Access = "except"
@@ -152,7 +162,8 @@ type Namespaces struct {
 // Hooks is about the programs of a spec's hooks, which runc runs as root of the
 // host.
 type Hooks struct {
-	// Allow holds absolute patterns of programs. Nil allows all, empty none.
+	// Allow holds absolute patterns of programs, each with the arguments that it begins
+	// with behind it: "/usr/bin/dockerd libnetwork-setkey". Nil allows all, empty none.
 	Allow []string
 }
 

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -53,7 +54,7 @@ var checks = []struct {
 		return ""
 	}},
 	{key: "sockets.commands.list", check: func(c Config) string { return first(c.Sockets.Commands.List, badCommand) }},
-	{key: "hooks.allow", check: func(c Config) string { return first(c.Hooks.Allow, badPattern) }},
+	{key: "hooks.allow", check: func(c Config) string { return first(c.Hooks.Allow, badHookEntry) }},
 	{key: "audit.file", check: func(c Config) string { return optional(c.Audit.File, badPath) }},
 	{key: "audit.required", or: []string{"audit.file"}, check: func(c Config) string {
 		if c.Audit.Required && c.Audit.File == "" && !c.Audit.Journal {
@@ -126,4 +127,13 @@ func badDevice(p string) string {
 		return fmt.Sprintf("%q is not below /dev/", p)
 	}
 	return badPattern(p)
+}
+
+// badHookEntry wants a program, and words behind it that are its first arguments.
+func badHookEntry(entry string) string {
+	words := strings.Split(entry, " ")
+	if slices.Contains(words, "") {
+		return fmt.Sprintf("%q is not a program and its arguments, with one blank between them", entry)
+	}
+	return badPattern(words[0])
 }

@@ -15,7 +15,7 @@ var known = []string{
 	"state_dir", "runc", "runc_roots", "policies",
 	"ids", "ids.base", "ids.size", "ids.end",
 	"devices", "devices.allow",
-	"mounts", "mounts.restricted", "mounts.masked", "mounts.except", "mounts.layers", "mounts.only",
+	"mounts", "mounts.restricted", "mounts.masked", "mounts.readonly", "mounts.except", "mounts.layers", "mounts.only",
 	"sockets", "sockets.engines", "sockets.images", "sockets.allow_derived",
 	"sockets.commands", "sockets.commands.type", "sockets.commands.list",
 	"namespaces", "namespaces.require_own",

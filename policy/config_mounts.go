@@ -43,4 +43,4 @@ func merge(base, more []PathRule) []PathRule {
 }
 
 // byStrictness are the accesses, the strictest last.
-var byStrictness = []Access{Excepted, Layers, Masked, Restricted}
+var byStrictness = []Access{Excepted, Layers, Readable, Masked, Restricted}

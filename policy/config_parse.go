@@ -27,6 +27,7 @@ type file struct {
 	Mounts struct {
 		Restricted []string  `toml:"restricted"`
 		Masked     []string  `toml:"masked"`
+		ReadOnly   []string  `toml:"readonly"`
 		Except     []string  `toml:"except"`
 		Layers     []string  `toml:"layers"`
 		Only       *[]string `toml:"only"`
@@ -82,8 +83,8 @@ func Parse(name string, data []byte) (Config, error) {
 }
 
 // ParseOver reads one more file of a configuration that is valid. Lists of what is
-// taken away add up: restricted and masked paths with their exceptions, engines'
-// sockets, denied commands. Every other key replaces what base says.
+// taken away add up: restricted, masked and read-only paths with their exceptions,
+// engines' sockets, denied commands. Every other key replaces what base says.
 func ParseOver(base Config, name string, data []byte) (Config, error) {
 	return parseOver(base, name, data, nil)
 }
@@ -149,6 +150,7 @@ func (f *file) added() []addition {
 	return []addition{
 		{"mounts.except", f.Mounts.Except},
 		{"mounts.layers", f.Mounts.Layers},
+		{"mounts.readonly", f.Mounts.ReadOnly},
 		{"mounts.masked", f.Mounts.Masked},
 		{"mounts.restricted", f.Mounts.Restricted},
 		{"sockets.engines", f.Sockets.Engines},
@@ -166,7 +168,8 @@ func (f *file) over(cfg Config) Config {
 	set(&cfg.IDs.End, f.IDs.End)
 	set(&cfg.Devices.Allow, f.Devices.Allow)
 	cfg.Mounts.Rules = merge(cfg.Mounts.Rules, concatRules(
-		except(f.Mounts.Except...), layers(f.Mounts.Layers...), masked(f.Mounts.Masked...), restricted(f.Mounts.Restricted...)))
+		except(f.Mounts.Except...), layers(f.Mounts.Layers...), readable(f.Mounts.ReadOnly...),
+		masked(f.Mounts.Masked...), restricted(f.Mounts.Restricted...)))
 	set(&cfg.Mounts.Only, f.Mounts.Only)
 	cfg.Sockets.Engines = union(cfg.Sockets.Engines, f.Sockets.Engines)
 	set(&cfg.Sockets.Images, f.Sockets.Images)

@@ -29,6 +29,7 @@ func Format(c Config) []byte {
 	p.table("mounts")
 	p.list("restricted", c.Mounts.paths(Restricted))
 	p.list("masked", c.Mounts.paths(Masked))
+	p.list("readonly", c.Mounts.paths(Readable))
 	p.list("except", c.Mounts.paths(Excepted))
 	p.list("layers", c.Mounts.paths(Layers))
 	p.optional("only", c.Mounts.Only)

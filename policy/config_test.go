@@ -40,6 +40,9 @@ func TestParse(t *testing.T) {
 		{"the stricter word in one file", "[mounts]\nrestricted = ['/a']\nexcept = ['/a', '/a/b']\nmasked = ['/a/b']\nlayers = ['/c']", with(func(c *policy.Config) {
 			c.Mounts.Rules = also(also(also(c.Mounts.Rules, "layers", "/c"), "masked", "/a/b"), "restricted", "/a")
 		})},
+		{"read-only paths", "[mounts]\nreadonly = ['/a', '/b', '/c']\nexcept = ['/a']\nlayers = ['/c']\nmasked = ['/b']", with(func(c *policy.Config) {
+			c.Mounts.Rules = also(also(c.Mounts.Rules, "readonly", "/a", "/c"), "masked", "/b")
+		})},
 		{"an empty allow-list", "mounts.only = []", with(func(c *policy.Config) { c.Mounts.Only = []string{} })},
 		{"sockets", "[sockets]\nengines = ['/run/x.sock', '/run/docker.sock']\nimages = ['docker.io/library/docker:cli', 'ghcr.io/a/b:*', 'localhost:5000/c@sha256:" + hash + "']\nallow_derived = true\n[sockets.commands]\ntype = 'deny'\nlist = ['push', 'container exec', 'image*']", with(func(c *policy.Config) {
 			c.Sockets.Engines = append(c.Sockets.Engines, "/run/x.sock")
@@ -94,8 +97,8 @@ func TestParseOver(t *testing.T) {
 		want                string // one file that means the same
 	}{
 		{
-			"lists that take away add up", "mounts.restricted = ['/a']\nsockets.engines = ['/a.sock']", "mounts.restricted = ['/b']\nmounts.masked = ['/c']\nsockets.engines = ['/b.sock']",
-			"mounts.restricted = ['/a', '/b']\nmounts.masked = ['/c']\nsockets.engines = ['/a.sock', '/b.sock']",
+			"lists that take away add up", "mounts.restricted = ['/a']\nsockets.engines = ['/a.sock']", "mounts.restricted = ['/b']\nmounts.masked = ['/c']\nmounts.readonly = ['/d']\nsockets.engines = ['/b.sock']",
+			"mounts.restricted = ['/a', '/b']\nmounts.masked = ['/c']\nmounts.readonly = ['/d']\nsockets.engines = ['/a.sock', '/b.sock']",
 		},
 		{"the later file wins for a path", "mounts.restricted = ['/a']", "mounts.except = ['/a']", "mounts.except = ['/a']"},
 		{"and back", "mounts.except = ['/boot']", "mounts.restricted = ['/boot']", ""},
@@ -227,7 +230,8 @@ func TestParseErrors(t *testing.T) {
 		{"layers that are relative", "[mounts]\nlayers = ['a']", `f.toml:2: mounts.layers: [0]: "a" is not an absolute path`},
 		{"only one that is relative", "[mounts]\nonly = ['a']", `f.toml:2: mounts.only: [0]: "a" is not an absolute path`},
 		{"string for a list", "[mounts]\nrestricted = '/a'", "f.toml:2: mounts.restricted"},
-		{"unknown access", "[mounts]\nreadonly = ['/a']", `f.toml:2: "mounts.readonly" is not a known key`},
+		{"unknown access", "[mounts]\nwritable = ['/a']", `f.toml:2: "mounts.writable" is not a known key`},
+		{"read-only that is relative", "[mounts]\nreadonly = ['a']", `f.toml:2: mounts.readonly: [0]: "a" is not an absolute path`},
 		{"relative socket", "[sockets]\nengines = ['docker.sock']", `f.toml:2: sockets.engines: [`},
 		{"image without a registry", "[sockets]\nimages = ['docker:cli']", `f.toml:2: sockets.images: [0]: "docker:cli" is not a full name: write "docker.io/library/docker:cli"`},
 		{"image of Docker Hub", "[sockets]\nimages = ['a/b:1']", `f.toml:2: sockets.images: [0]: "a/b:1" is not a full name: write "docker.io/a/b:1"`},
@@ -274,7 +278,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(read(f, "../docs/config.example.toml"), []byte("mounts = { except = ['/boot'], only = ['/srv'] }"))
 	f.Add([]byte("ids = { base = 65536, size = 100000 }\ndevices.allow = ['/dev/fuse']"), []byte("[sockets.commands]\ntype = 'deny'\nlist = ['push']"))
 	f.Add([]byte("[rules]\nhook = 'warn'\n[hooks]\nallow = []"), []byte("[rules]\nhook = 'enforce'\n[audit]\nlog = 'denied'"))
-	f.Add([]byte("mounts.restricted = [\"/a\\u0001\\\"\\\\b\"]"), []byte("mounts.masked = ['/boot', '/a/*/c']\nmounts.layers = ['/boot/x']"))
+	f.Add([]byte("mounts.restricted = [\"/a\\u0001\\\"\\\\b\"]"), []byte("mounts.masked = ['/boot', '/a/*/c']\nmounts.layers = ['/boot/x']\nmounts.readonly = ['/boot', '/usr/lib', '/b']"))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		cfg, err := policy.Parse("first.toml", first)
 		if err == nil {

@@ -31,6 +31,16 @@ type Decision struct {
 	// relative paths of directories.
 	Masks map[int][]string `json:"masks,omitempty"`
 
+	// Absent are what would be hidden in a volume, like Masks, but is not there. The
+	// volume is writable, which nothing could be hidden in, so that it is not to be
+	// mounted with one of them.
+	Absent map[int][]string `json:"absent,omitempty"`
+
+	// Private are the bind mounts that do not follow the mounts of the host, although
+	// they ask for it, by index into the mounts of the spec: what is mounted there later
+	// is the choice of a client, and nobody judges it.
+	Private map[int]bool `json:"private,omitempty"`
+
 	// Sockets are the bind mounts that are an engine's socket and were allowed, by
 	// index into the mounts of the spec.
 	Sockets map[int]Socket `json:"sockets,omitempty"`
@@ -55,6 +65,10 @@ type Decision struct {
 	// that of a pod without hostUsers: false, or the host's. Then sysfs and network
 	// settings are the caller's to make.
 	Borrowed bool `json:"borrowed,omitempty"`
+
+	// BareHooks says that hooks are those of a list, and get an environment that no
+	// client has written.
+	BareHooks bool `json:"bareHooks,omitempty"`
 
 	// Findings are what was noticed and let pass: rules in the mode warn, and
 	// exceptions that the configuration makes.
@@ -104,6 +118,7 @@ const (
 	Granted Verdict = "granted" // by an exception of the configuration
 	Warned  Verdict = "warned"  // by a rule in the mode warn
 	Denied  Verdict = "denied"  // refused, and so was the container
+	Failed  Verdict = "failed"  // nobody refused it, and it could not be done
 )
 
 // Device is a node for a container.

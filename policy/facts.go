@@ -34,6 +34,10 @@ type Facts struct {
 	// into linux.namespaces; one that is absent here does not exist.
 	Namespaces map[int]Namespace `json:"namespaces,omitempty"`
 
+	// Bundle is the directory that containerd has made for the container. Beside it are
+	// those of the same containerd namespace.
+	Bundle string `json:"bundle,omitempty"`
+
 	// Image is what the container's root file system was made from. It is looked
 	// for only where a source is an engine's socket.
 	Image Image `json:"image,omitzero"`
@@ -156,9 +160,17 @@ type Location struct {
 	// Also are patterns, too: where the symbolic links lead that its wildcards match.
 	Also []string `json:"also,omitempty"`
 
+	// Links are patterns, too: the symbolic links that the pattern leads through, where it
+	// forbids. Who can change one of them changes where it leads.
+	Links []string `json:"links,omitempty"`
+
 	// Files are the files and sockets there, by device and inode, so that a hard link
 	// to one is known; directories are known by their path.
 	Files []FileID `json:"files,omitempty"`
+
+	// Missing says that nothing is there; it is looked for only where the pattern
+	// forbids.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // FileID tells one file from all others of a host.
@@ -188,6 +200,10 @@ type Namespace struct {
 
 	// Container is the bundle of a container of this runtime that lives in UserNS.
 	Container string `json:"container,omitempty"`
+
+	// Pod is the pod of that container ([PodOf]); it is looked for only where the host
+	// owns the namespace.
+	Pod string `json:"pod,omitempty"`
 
 	// Nested says that UserNS lies in the user namespace of a container.
 	Nested bool `json:"nested,omitempty"`

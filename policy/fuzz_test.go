@@ -168,9 +168,21 @@ func gives(d, other policy.Decision) string {
 	}
 	for i, masks := range other.Masks {
 		for _, m := range masks {
-			if !slices.Contains(d.Masks[i], m) {
+			if !slices.Contains(d.Masks[i], m) && !slices.Contains(d.Absent[i], m) {
 				return "what is masked"
 			}
+		}
+	}
+	for i, absent := range other.Absent {
+		for _, m := range absent {
+			if !slices.Contains(d.Absent[i], m) {
+				return "what has to be absent"
+			}
+		}
+	}
+	for i := range other.Private {
+		if !d.Private[i] {
+			return "the host's mounts"
 		}
 	}
 	for i, s := range d.Sockets {

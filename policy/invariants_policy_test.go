@@ -28,7 +28,21 @@ func (p *passage) excused(rule, field, broken string) string {
 	return field + ": " + broken
 }
 
-// noRestrictedVolumes looks at what binds show, with what is masked.
+// readOnly reads options once more: the last word counts.
+func readOnly(m specs.Mount) bool {
+	for _, option := range slices.Backward(m.Options) {
+		if option == "ro" || option == "rro" {
+			return true
+		}
+		if option == "rw" || option == "rrw" {
+			return false
+		}
+	}
+	return false
+}
+
+// noRestrictedVolumes looks at what binds show, with what is masked, and at what can be
+// written to.
 func noRestrictedVolumes(p *passage) string {
 	for i, m := range p.spec.Mounts {
 		s := p.facts.Sources[i]
@@ -41,15 +55,43 @@ func noRestrictedVolumes(p *passage) string {
 		case s.Kind == policy.KindDevice || isEngine(p.cfg, p.facts, s):
 			why = p.final(s)
 		default:
-			why = exposed(p.cfg, p.facts, s, policy.Excepted, p.decision.Masks[i])
+			writable := !readOnly(m)
+			why = exposed(p.cfg, p.facts, s, policy.Excepted, slices.Concat(p.decision.Masks[i], p.decision.Absent[i]), writable)
+			if len(p.decision.Absent[i]) > 0 && (!writable || p.cfg.Rules["restricted-mount"] == policy.Warn) {
+				return field + ": what has to be masked has to be absent"
+			}
 		}
 		if why != "" {
 			if broken := p.excused("restricted-mount", field, why); broken != "" {
 				return broken
 			}
+			continue
+		}
+		_, loose := p.cfg.Rules["restricted-mount"]
+		if s.Kind == policy.KindDir && !loose && p.asksToFollow(m) && p.inException(s) != p.decision.Private[i] {
+			return fmt.Sprintf("%s: private is %t", field, p.decision.Private[i])
 		}
 	}
 	return ""
+}
+
+// asksToFollow tells whether a bind wants what will be mounted on the host.
+func (p *passage) asksToFollow(m specs.Mount) bool {
+	slave := slices.Contains(m.Options, "rslave") // the only one of its kind in a scenario
+	return slave && !slices.ContainsFunc(m.Options, func(o string) bool { return strings.HasSuffix(o, "private") })
+}
+
+// inException tells whether a source, or something in it, is what an exception opens that
+// engines mount at.
+func (p *passage) inException(s policy.Source) bool {
+	names := slices.Clone(s.Paths)
+	for _, m := range s.Below {
+		names = append(names, m.Paths...)
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		r, found := ruling(p.cfg, p.facts, name)
+		return found && r.Access == policy.Excepted && !r.Follows
+	})
 }
 
 // final says which path without exceptions shows a source.
@@ -66,7 +108,7 @@ func (p *passage) final(s policy.Source) string {
 
 func noRestrictedRootfs(p *passage) string {
 	for _, layer := range p.facts.Layers {
-		if why := exposed(p.cfg, p.facts, layer, policy.Layers, nil); why != "" {
+		if why := exposed(p.cfg, p.facts, layer, policy.Layers, nil, false); why != "" {
 			if broken := p.excused("rootfs", "root.path", why); broken != "" {
 				return broken
 			}
@@ -159,6 +201,13 @@ func onlyListedHooks(p *passage) string {
 			}
 			if broken := p.excused("hook", fmt.Sprintf("hooks.%s[%d].path", name, i), hook.Path); broken != "" {
 				return broken
+			}
+		}
+	}
+	if p.cfg.Hooks.Allow != nil && p.cfg.Rules["hook"] != policy.Off {
+		for _, hook := range p.after.Hooks.CreateRuntime {
+			if len(hook.Env) != 1 || !strings.HasPrefix(hook.Env[0], "PATH=") {
+				return "a listed hook has an environment of the client's"
 			}
 		}
 	}

@@ -41,6 +41,8 @@ var invariants = []struct {
 			joined[g.Namespaces[i]] = true
 			if ns := f.Namespaces[i]; ns.Host || ns.Foreign || ns.Nested || ns.Type == specs.MountNamespace || ns.UserNS != d.UserNS && !(ns.HostOwned && ns.UserNS == 0) || ns.HostOwned && !d.Borrowed {
 				return fmt.Sprintf("joins %+v", ns)
+			} else if ns.Container != "" && (path.Dir(ns.Container) != path.Dir(f.Bundle) || ns.HostOwned && ns.Pod != policy.PodOf(s.Annotations)) {
+				return fmt.Sprintf("joins a stranger: %+v", ns)
 			}
 		}
 		var got []string

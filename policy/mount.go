@@ -32,6 +32,19 @@ func ReadOnly(m specs.Mount) bool {
 	return ro
 }
 
+// follows tells whether a bind asks for what the host will mount below its source.
+func follows(m specs.Mount) (follows bool) {
+	for _, o := range m.Options {
+		switch o {
+		case "slave", "rslave", "shared", "rshared":
+			follows = true
+		case "private", "rprivate", "unbindable", "runbindable":
+			follows = false
+		}
+	}
+	return follows
+}
+
 func has(m specs.Mount, option string) bool { return slices.Contains(m.Options, option) }
 
 // dev is where the runtime brings a tmpfs of its own.

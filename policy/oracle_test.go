@@ -55,26 +55,68 @@ func placed(f policy.Facts, pattern string) []string {
 	return append([]string{at.Path}, at.Also...)
 }
 
-// forbidden says why a path must not be shown to a container for a use.
-func forbidden(cfg policy.Config, f policy.Facts, p string, use policy.Access, only []string) string {
+// specific is how much a pattern says: its depth, and then how much of it has no wildcard.
+func specific(pattern string) (n int) {
+	for _, name := range names(pattern) {
+		if n += 100; !strings.ContainsAny(name, `*?[\`) {
+			n++
+		}
+	}
+	return n
+}
+
+// ruling is the rule that has the last word on a path.
+func ruling(cfg policy.Config, f policy.Facts, p string) (best policy.PathRule, found bool) {
+	length := 0
+	for _, r := range cfg.Mounts.Rules {
+		for _, pattern := range placed(f, r.Path) {
+			if n := specific(pattern); lies(p, pattern) && n >= length {
+				best, length, found = r, n, true
+			}
+		}
+	}
+	return best, found
+}
+
+// forbidden says why a path must not be shown to a container for a use, or not in a volume
+// that is writable.
+func forbidden(cfg policy.Config, f policy.Facts, p string, use policy.Access, only []string, writable bool) string {
 	var best policy.PathRule
+	var layer string
 	length := -1
+	locked := use != policy.Excepted || writable // what is read-only is as good as restricted
 	for _, r := range cfg.Mounts.Rules {
 		for _, pattern := range placed(f, r.Path) {
 			if lies(p, pattern) && r.Final {
 				return fmt.Sprintf("%s lies in %s, without exceptions", p, pattern)
 			}
-			if n := len(names(pattern)); lies(p, pattern) && n >= length {
+			if n := specific(pattern); lies(p, pattern) && n >= length {
 				best, length = r, n
 			}
-			hides := r.Access == policy.Restricted || r.Access == policy.Layers || r.Access == policy.Masked && use != policy.Excepted
+			if holds(p, pattern) && r.Access == policy.Layers {
+				layer = pattern
+			}
+			hides := r.Access == policy.Restricted || r.Access == policy.Masked && use != policy.Excepted ||
+				r.Access == policy.Readable && locked || r.Access == policy.Masked && writable && !f.Places[r.Path].Missing
 			if holds(p, pattern) && hides {
 				return fmt.Sprintf("%s holds %s", p, pattern)
 			}
 		}
 	}
+	for _, pattern := range cfg.Places() {
+		leads := func(link string) bool { return holds(p, link) }
+		if locked && !slices.Contains(cfg.Mounts.Only, pattern) && slices.ContainsFunc(f.Places[pattern].Links, leads) {
+			return fmt.Sprintf("%s holds a link that leads to %s", p, pattern)
+		}
+	}
+	if best.Access == policy.Readable && !locked {
+		length = -1 // which permits nothing that is not listed
+	}
 	if length >= 0 && best.Access != use {
 		return fmt.Sprintf("%s lies in %+v", p, best)
+	}
+	if layer != "" && (length < 0 || best.Access != policy.Layers) {
+		return fmt.Sprintf("%s holds %s", p, layer)
 	}
 	for _, engine := range cfg.Sockets.Engines {
 		for _, pattern := range placed(f, engine) {
@@ -125,8 +167,9 @@ func isEngine(cfg policy.Config, f policy.Facts, s policy.Source) bool {
 	return false
 }
 
-// exposed says what a source shows that no container may see, given what is masked.
-func exposed(cfg policy.Config, f policy.Facts, s policy.Source, use policy.Access, masks []string) string {
+// exposed says what a source shows that no container may see, given what is masked, or may
+// write to.
+func exposed(cfg policy.Config, f policy.Facts, s policy.Source, use policy.Access, masks []string, writable bool) string {
 	hidden := func(rest string) bool {
 		return slices.ContainsFunc(masks, func(mask string) bool { return lies(rest, mask) })
 	}
@@ -136,8 +179,14 @@ func exposed(cfg policy.Config, f policy.Facts, s policy.Source, use policy.Acce
 	if len(s.Paths) == 0 || s.Linked != "" {
 		return "something unknown"
 	}
+	for _, r := range cfg.Mounts.Rules {
+		locks := r.Access == policy.Restricted || r.Access == policy.Readable && writable
+		if locks && s.Inode != 0 && slices.Contains(f.Places[r.Path].Files, policy.FileID{Device: s.Device, Inode: s.Inode}) {
+			return "the file " + r.Path
+		}
+	}
 	for _, p := range s.Paths {
-		if why := forbidden(cfg, f, p, use, cfg.Mounts.Only); why != "" {
+		if why := forbidden(cfg, f, p, use, cfg.Mounts.Only, writable); why != "" {
 			return why
 		}
 		for _, secret := range secrets(cfg, f, p) {
@@ -162,7 +211,7 @@ func exposed(cfg policy.Config, f policy.Facts, s policy.Source, use policy.Acce
 			only = nil
 		}
 		for _, p := range m.Paths {
-			if why := forbidden(cfg, f, p, use, only); why != "" {
+			if why := forbidden(cfg, f, p, use, only, writable); why != "" {
 				return why
 			}
 			for _, secret := range secrets(cfg, f, p) {
@@ -174,7 +223,7 @@ func exposed(cfg policy.Config, f policy.Facts, s policy.Source, use policy.Acce
 	}
 	for _, layer := range s.Layers {
 		for _, p := range layer {
-			if why := forbidden(cfg, f, p, policy.Layers, nil); why != "" {
+			if why := forbidden(cfg, f, p, policy.Layers, nil, false); why != "" {
 				return why
 			}
 		}

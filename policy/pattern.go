@@ -52,3 +52,22 @@ func (p pattern) covers(parts []string) bool {
 func (p pattern) liesBelow(parts []string) bool {
 	return len(parts) < len(p.parts) && p.match(parts, len(parts))
 }
+
+// moreSpecific tells whether a pattern says more than another one about the paths that
+// both cover: it goes deeper, or it names what the other one leaves open.
+func (p pattern) moreSpecific(o pattern) bool {
+	if len(p.parts) != len(o.parts) {
+		return len(p.parts) > len(o.parts)
+	}
+	return p.named() > o.named()
+}
+
+// named is how many components have no wildcard.
+func (p pattern) named() (n int) {
+	for _, plain := range p.plain {
+		if plain {
+			n++
+		}
+	}
+	return n
+}

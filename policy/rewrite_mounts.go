@@ -20,7 +20,7 @@ func rewriteMounts(spec *specs.Spec, r *rewrite) {
 	for i, m := range spec.Mounts {
 		switch r.placements[i] {
 		case Cloned:
-			mounts = append(mounts, cloned(m, r.grant.Volumes[i], len(r.decision.Masks[i]) > 0))
+			mounts = append(mounts, cloned(m, r.grant.Volumes[i], r.decision, i))
 		case Delegated:
 			mounts = append(mounts, delegated(m))
 		}
@@ -30,9 +30,9 @@ func rewriteMounts(spec *specs.Spec, r *rewrite) {
 
 // cloned binds a prepared volume. The flags are on it already, and locked;
 // asking runc for others would fail where they differ. What masks it comes along.
-func cloned(m specs.Mount, source string, masked bool) specs.Mount {
+func cloned(m specs.Mount, source string, d Decision, i int) specs.Mount {
 	how := "bind"
-	if masked || Recursive(m) {
+	if len(d.Masks[i]) > 0 || Recursive(m) {
 		how = "rbind"
 	}
 	options := []string{how}
@@ -40,7 +40,7 @@ func cloned(m specs.Mount, source string, masked bool) specs.Mount {
 		options = append(options, "ro")
 	}
 	for _, o := range m.Options {
-		if slices.Contains(propagations, o) {
+		if slices.Contains(propagations, o) && !d.Private[i] {
 			options = append(options, o)
 		}
 	}

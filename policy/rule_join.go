@@ -1,15 +1,18 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"path"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // checkNamespacePaths keeps P05: what is joined belongs to one user namespace, which is
-// a container's of this runtime, or one that the client made for this container. What
-// is the host's was left to this rule because another one is not enforced.
+// a container's of this runtime and of the same containerd namespace, or one that the
+// client made for this container. What is the host's was left to this rule because
+// another one is not enforced.
 func checkNamespacePaths(r *request, d *Decision) *Violation {
 	if v := r.shareHost(d); v != nil {
 		return v
@@ -78,8 +81,18 @@ func (r *request) joinable(i int, ns specs.LinuxNamespace) *Violation {
 		return denied(field, "the %s namespace %q is used by a container of another runtime, or by processes of the host", ns.Type, ns.Path)
 	case fact.Nested:
 		return denied(field, "the %s namespace %q was made inside a container, and cannot be joined from outside", ns.Type, ns.Path)
+	case fact.Container != "" && path.Dir(fact.Container) != path.Dir(r.facts.Bundle):
+		return denied(field, "the %s namespace %q belongs to a container of another containerd namespace", ns.Type, ns.Path)
+	case fact.Container != "" && fact.HostOwned && fact.Pod != PodOf(r.spec.Annotations):
+		return denied(field, "the %s namespace %q is used by a container of another pod", ns.Type, ns.Path)
 	}
 	return nil
+}
+
+// PodOf names the pod of a container by the annotations of its spec: Kubernetes', or the
+// group that another client makes. Empty: it is in none.
+func PodOf(annotations map[string]string) string {
+	return cmp.Or(annotations["io.kubernetes.cri.sandbox-id"], annotations["io.containerd.runc.v2.group"])
 }
 
 // joinUsers decides about the user namespace that goes with what is joined: it is that

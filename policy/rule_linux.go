@@ -5,8 +5,15 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// How long the path of a cgroup may be, in bytes, and how deep. Kubernetes' have four levels.
+const (
+	maxCgroupPath  = 1024
+	maxCgroupDepth = 16
 )
 
 // checkCgroup keeps the container in a cgroup of its own, which is going to be
@@ -20,8 +27,10 @@ func checkCgroup(r *request, _ *Decision) *Violation {
 		return denied("linux.cgroupsPath", "the cgroup %q climbs with \"..\"", p)
 	case path.Clean(p) == "/" || path.Clean(p) == ".":
 		return denied("linux.cgroupsPath", "the cgroup %q is the root cgroup, or the runtime's own", p)
-	case hasNull(p):
-		return malformed("linux.cgroupsPath", "the cgroup %q holds a null byte", p)
+	case strings.ContainsFunc(p, unicode.IsControl):
+		return malformed("linux.cgroupsPath", "the cgroup %q holds a control character", p)
+	case len(p) > maxCgroupPath || strings.Count(p, "/") > maxCgroupDepth:
+		return denied("linux.cgroupsPath", "the path of the cgroup has %d bytes and %d levels, of at most %d and %d: nobody would remove those above the container's", len(p), strings.Count(p, "/"), maxCgroupPath, maxCgroupDepth)
 	case !path.IsAbs(p) && strings.Count(p, ":") != 2:
 		return unsupported("linux.cgroupsPath", "the cgroup %q is relative to wherever containerd is; write an absolute path, or slice:prefix:name", p)
 	case r.facts.CgroupTaken != "":
@@ -47,9 +56,15 @@ func checkResources(resources *specs.LinuxResources) *Violation {
 		if strings.HasPrefix(key, "cgroup.") {
 			return denied("linux.resources.unified", "%q manages cgroups (processes, controllers); a client may set limits only", key)
 		}
+		if slices.Contains(exclusive, key) {
+			return denied("linux.resources.unified", "%q takes processors away from everybody else; a client may set limits only", key)
+		}
 	}
 	return nil
 }
+
+// exclusive are the settings of cgroup v2 by which a cgroup has processors for itself.
+var exclusive = []string{"cpuset.cpus.partition", "cpuset.cpus.exclusive"}
 
 // checkNetDevices refuses to take a network device away from the host.
 func checkNetDevices(r *request, _ *Decision) *Violation {

@@ -23,7 +23,32 @@ func checkStructure(r *request, _ *Decision) *Violation {
 	case hasNull(r.spec.Root.Path):
 		return malformed("root.path", "the path %q holds a null byte", r.spec.Root.Path)
 	}
+	for _, c := range crowds {
+		if n := c.count(r.spec); n > c.most {
+			return denied(c.field, "the spec has %d %s, of at most %d", n, c.what, c.most)
+		}
+	}
 	return nil
+}
+
+// crowds bound what a spec has many of: rules compare some of it with each other, and some
+// of it takes a file descriptor, of a shim that serves other containers as well.
+var crowds = []struct {
+	field, what string
+	most        int
+	count       func(*specs.Spec) int
+}{
+	{"mounts", "mounts", 1000, func(s *specs.Spec) int { return len(s.Mounts) }},
+	{"linux.namespaces", "namespaces", 16, func(s *specs.Spec) int { return len(s.Linux.Namespaces) }},
+	{"linux.devices", "devices", 2000, func(s *specs.Spec) int { return len(s.Linux.Devices) }},
+	{"linux.resources.devices", "device rules", 4000, func(s *specs.Spec) int { return len(clientRules(s)) }},
+	{"process.rlimits", "limits", 64, func(s *specs.Spec) int { return len(s.Process.Rlimits) }},
+	{"annotations", "bytes of annotations", 1 << 20, func(s *specs.Spec) (n int) {
+		for key, value := range s.Annotations {
+			n += len(key) + len(value)
+		}
+		return n
+	}},
 }
 
 func checkProcess(r *request, _ *Decision) *Violation {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -39,20 +40,40 @@ func checkRestrictedMounts(r *request, d *Decision) *Violation {
 			continue
 		}
 		j := r.judgeVolume(r.facts.Sources[i], m.Source)
-		if j.access != "" {
-			v := denied(fmt.Sprintf("mounts[%d].source", i), "can't mount %s because %s", plain(m.Source), j.why)
+		why := j.why
+		if j.access == "" && j.readOnly != "" && !ReadOnly(m) {
+			why = j.readOnly + "; mount it read-only"
+		}
+		if why != "" {
+			v := denied(fmt.Sprintf("mounts[%d].source", i), "can't mount %s because %s", plain(m.Source), why)
 			if !r.tolerates(v, d) {
 				return v
 			}
 		}
-		if len(j.masks) > 0 {
-			if d.Masks == nil {
-				d.Masks = map[int][]string{}
+		if j.private && follows(m) {
+			if d.Private == nil {
+				d.Private = map[int]bool{}
 			}
-			d.Masks[i] = j.masks
+			d.Private[i] = true
+		}
+		if len(j.masks) == 0 {
+			continue
+		}
+		if ReadOnly(m) || r.mode == Warn {
+			d.Masks = with(d.Masks, i, j.masks)
+		} else {
+			d.Absent = with(d.Absent, i, j.masks)
 		}
 	}
 	return nil
+}
+
+func with(m map[int][]string, i int, list []string) map[int][]string {
+	if m == nil {
+		m = map[int][]string{}
+	}
+	m[i] = list
+	return m
 }
 
 // judgeVolume leaves devices and sockets of engines to their own rules, unless a rule
@@ -70,9 +91,22 @@ func (r *request) judgeVolume(s Source, asked string) judgement {
 
 // judgement is what the rules for paths say about a source.
 type judgement struct {
-	access Access // Restricted, or empty where nothing is in the way
-	why    string // a sentence without its beginning
-	masks  []string
+	access   Access // Restricted, or empty where nothing is in the way
+	why      string // a sentence without its beginning
+	readOnly string // the same for a volume that is writable; empty: it may be
+	masks    []string
+	private  bool // a client may have its engine mount something below, later
+}
+
+// also adds what was found out about another name, or another part, of a source.
+func (j *judgement) also(o judgement) {
+	j.readOnly = cmp.Or(j.readOnly, o.readOnly)
+	j.private = j.private || o.private
+	for _, mask := range o.masks {
+		if !slices.Contains(j.masks, mask) {
+			j.masks = append(j.masks, mask)
+		}
+	}
 }
 
 // judge looks at everything that a source, which was asked for by some path, is known
@@ -83,20 +117,18 @@ func (z *zones) judge(s Source, asked string, exception Access) judgement {
 	if all.access != "" {
 		return all
 	}
-	if r := z.link(asked); r != nil {
-		return restrict("%s", configured(asked, asked, r))
-	}
-	if l := z.linked(s); l == "?" {
-		return restrict("it has several names (hard links), and there are too many restricted files to compare it with")
-	} else if l != "" {
-		return restrict("it is another name of %s, which is configured as a restricted host mount", plain(l))
+	for _, j := range []judgement{z.judgeLink(asked), z.judgeHardLinks(s)} {
+		if j.access != "" {
+			return j
+		}
+		all.also(j)
 	}
 	for _, m := range s.Below {
 		j := z.judgeBelow(s, m, all.masks, exception)
 		if j.access != "" {
 			return j
 		}
-		all.masks = append(all.masks, j.masks...)
+		all.also(j)
 	}
 	for _, layer := range s.Layers {
 		if l := z.judgeMount(Submount{Paths: layer}, "", Layers); l.access != "" {
@@ -112,7 +144,9 @@ func (z *zones) judgeBelow(s Source, m Submount, hidden []string, exception Acce
 	if m.Part {
 		// It lay in the source before the host showed it elsewhere as well: whether
 		// that name is one of those that may be mounted does not matter.
-		judges = &zones{rules: z.rules, engines: z.engines}
+		all := *z
+		all.only = nil
+		judges = &all
 	}
 	switch {
 	case len(m.Paths) == 0:
@@ -138,19 +172,45 @@ func (z *zones) judgeBelow(s Source, m Submount, hidden []string, exception Acce
 	for i, mask := range j.masks {
 		j.masks[i] = at + "/" + mask
 	}
+	if j.readOnly != "" {
+		j.readOnly = what + ": " + j.readOnly
+	}
 	return j
 }
 
-// link is the rule that restricts a name that was asked for, although what it leads to
-// is somewhere else: a link in a restricted directory.
-func (z *zones) link(asked string) *zone {
+// judgeLink judges a name that was asked for, although what it leads to is somewhere
+// else: a link in a restricted directory.
+func (z *zones) judgeLink(asked string) (j judgement) {
 	if path.Clean(asked) != asked {
-		return nil
+		return j
 	}
-	if r := z.of(components(asked)); r != nil && (r.Access == Restricted || r.Access == Masked) {
-		return r
+	switch r := z.of(components(asked)); {
+	case r == nil:
+	case r.Access == Restricted || r.Access == Masked:
+		return restrict("%s", configured(asked, asked, r))
+	case r.Access == Readable:
+		j.readOnly = configured(asked, asked, r)
 	}
-	return nil
+	return j
+}
+
+// judgeHardLinks judges the other names of a file.
+func (z *zones) judgeHardLinks(s Source) (j judgement) {
+	const why = "it is another name of %s, which is configured as a %s host mount"
+	if r := z.sameFile(s, Restricted); r != nil {
+		return restrict(why, plain(r.Path), "restricted")
+	}
+	switch s.Linked {
+	case "":
+	case "?":
+		return restrict("it has several names (hard links), and there are too many restricted files to compare it with")
+	default:
+		return restrict(why, plain(s.Linked), "restricted")
+	}
+	if r := z.sameFile(s, Readable); r != nil {
+		j.readOnly = fmt.Sprintf(why, plain(r.Path), "read-only")
+	}
+	return j
 }
 
 func restrict(format string, args ...any) judgement {
@@ -172,11 +232,7 @@ func (z *zones) judgeMount(m Submount, asked string, exception Access) judgement
 		if j.access != "" {
 			return j
 		}
-		for _, mask := range j.masks {
-			if !slices.Contains(all.masks, mask) {
-				all.masks = append(all.masks, mask)
-			}
-		}
+		all.also(j)
 	}
 	return all
 }
@@ -186,29 +242,51 @@ func (z *zones) judgePath(p, asked string, exception Access) judgement {
 	if !path.IsAbs(p) {
 		return restrict("it is not known from which directories of the host it is made")
 	}
-	parts := components(p)
+	parts, volume := components(p), exception == Excepted
+	var j judgement
 	r := z.of(parts)
-	if r != nil && r.Access != exception {
+	switch {
+	case r != nil && r.Access == Readable && volume:
+		j.readOnly = configured(asked, p, r)
+		r = nil // what may be mounted is another question
+	case r != nil && r.Access != exception:
 		return restrict("%s", configured(asked, p, r))
 	}
-	if r == nil && exception == Excepted && !z.allowed(parts) {
+	if r == nil && volume && !z.allowed(parts) {
 		return restrict("it's not configured as an allowed host mount")
 	}
-	hard, held := z.below(parts)
-	if hard != nil {
-		return restrict("it holds %s, which is configured as a restricted host mount", plain(hard.Path))
+	j.private = r != nil && r.Access == Excepted && !r.Follows
+	h := z.below(parts)
+	if r == nil || r.Access != Layers { // what lies in a layer is part of it
+		h.hard = cmp.Or(h.hard, h.layers)
 	}
-	var masks []string
-	for _, m := range held {
+	if h.hard != nil {
+		return restrict("it holds %s, which is configured as a restricted host mount", plain(h.hard.Path))
+	}
+	why := ""
+	if h.link != nil {
+		why = fmt.Sprintf("it holds a symbolic link that leads to %s, which is configured as a %s host mount", plain(h.link.Path), h.link.Access)
+	}
+	if h.readable != nil {
+		why = fmt.Sprintf("it holds %s, which is configured as a read-only host mount", plain(h.readable.Path))
+	}
+	if why != "" && !volume {
+		return restrict("%s", why)
+	}
+	j.readOnly = cmp.Or(j.readOnly, why)
+	for _, m := range h.masks {
+		why := fmt.Sprintf("it holds %s, which is configured as a masked host mount", plain(m.Path))
 		switch {
 		case slices.Contains(m.plain[len(parts):], false):
-			return restrict("it holds %s, which is configured as a masked host mount with a wildcard", plain(m.Path))
-		case exception != Excepted:
-			return restrict("it holds %s, which is configured as a masked host mount", plain(m.Path))
+			return restrict("%s with a wildcard", why)
+		case !volume:
+			return restrict("%s", why)
+		case !m.missing:
+			j.readOnly = cmp.Or(j.readOnly, why+": a writable volume could move it")
 		}
-		masks = append(masks, m.relative(parts))
+		j.masks = append(j.masks, m.relative(parts))
 	}
-	return judgement{masks: masks}
+	return j
 }
 
 // configured says that a rule restricts what was asked for, and is known by a path.
@@ -220,7 +298,10 @@ func configured(asked, p string, r *zone) string {
 	case Layers:
 		return fmt.Sprintf("it is or lies in %s, which is configured for layers of root file systems", plain(r.Path))
 	}
-	const why = "it's configured as a restricted host mount"
+	why := "it's configured as a restricted host mount"
+	if r.Access == Readable {
+		why = "it's configured as a read-only host mount"
+	}
 	switch {
 	case exact && p == asked:
 		return why

@@ -12,7 +12,7 @@ import (
 // Those with a reason in fixed are always enforced.
 var rules = []rule{
 	{name: ruleAnnotation, check: checkAnnotations, fixed: tightensOnly},
-	{name: "structure", check: checkStructure, fixed: malformedSpec},
+	{name: ruleStructure, check: checkStructure, fixed: malformedSpec},
 	{name: ruleProcess, check: checkProcess, fixed: malformedSpec},
 	{name: "namespace-list", check: checkNamespaceList, fixed: malformedSpec},
 	{name: "host-namespace", check: checkHostNamespaces},
@@ -62,6 +62,7 @@ const (
 // later limits.
 const (
 	ruleAnnotation      = "annotation"
+	ruleStructure       = "structure"
 	ruleProcess         = "process"
 	ruleUserIDs         = "user-ids"
 	ruleRestrictedMount = "restricted-mount"
@@ -140,6 +141,16 @@ func (r *request) apply(rule rule, d *Decision) *Violation {
 	}
 	v.Rule = rule.name
 	return v
+}
+
+// CheckStructure is the rule that anybody who looks into a spec before [Check] relies on:
+// the sections are there, and there is not too much of anything. The error is a [*Violation].
+func CheckStructure(spec *specs.Spec) error {
+	if v := checkStructure(&request{spec: spec}, nil); v != nil {
+		v.Rule = ruleStructure
+		return v
+	}
+	return nil
 }
 
 // CheckProcess decides whether a process may be started in a container that

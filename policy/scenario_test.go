@@ -16,7 +16,7 @@ import (
 var hostPaths = []string{
 	"/", "/srv", "/srv/a", "/srv/a/secret", "/srv/a/secret/x", "/srv/b", "/srv/b/public",
 	"/etc", "/etc/docker", "/etc/docker/daemon.json", "/etc/motd", "/root", "/root/.ssh", "/root/.ssh/id", "/root/x",
-	"/home/kim", "/home/kim/.ssh", "/var/lib/docker", "/var/lib/docker/volumes/v/_data", "/var/lib/docker/volumes/v",
+	"/home/kim", "/home/kim/.ssh", "/usr", "/usr/bin", "/usr/bin/sh", "/usr/local/src", "/etc/passwd", "/var/lib/docker", "/var/lib/docker/volumes/v/_data", "/var/lib/docker/volumes/v",
 	"/var/lib/docker/overlay2/l/diff", "/run/docker.sock", "/run/containerd/containerd.sock", "/data/docker", "/dev/fuse",
 }
 
@@ -47,7 +47,7 @@ func nearby() policy.Config {
 }
 
 // ownLayerRule lets the root file system of most scenarios pass.
-const ownLayerRule = "/var/lib/containerd/io.containerd.snapshotter.v1.*"
+const ownLayerRule = "/var/lib/containerd/io.containerd.snapshotter.v1.*/snapshots/*/fs"
 
 // someConfig is what an administrator might write.
 func someConfig(rng *rand.Rand) policy.Config {
@@ -60,7 +60,7 @@ func someConfig(rng *rand.Rand) policy.Config {
 		case 0, 1:
 			list := slices.Clone(cfg.Mounts.Rules)
 			for range 1 + rng.IntN(3) {
-				r := policy.PathRule{Path: pick(rng, hostPatterns...), Access: pick(rng, policy.Restricted, policy.Masked, policy.Excepted, policy.Layers)}
+				r := policy.PathRule{Path: pick(rng, hostPatterns...), Access: pick(rng, policy.Restricted, policy.Masked, policy.Readable, policy.Excepted, policy.Layers)}
 				list = slices.DeleteFunc(list, func(o policy.PathRule) bool { return o.Path == r.Path })
 				list = append(list, r)
 			}
@@ -123,6 +123,7 @@ func someAnnotations(rng *rand.Rand) map[string]string {
 // someFacts is what the host might be.
 func someFacts(rng *rand.Rand, cfg policy.Config, spec *specs.Spec) policy.Facts {
 	facts := policy.Facts{
+		Bundle:        "/run/a/new",
 		TimeNamespace: true,
 		Boottime:      time.Duration(rng.Int64N(1 << 50)),
 		Monotonic:     time.Duration(rng.Int64N(1 << 50)),
@@ -142,17 +143,32 @@ func someFacts(rng *rand.Rand, cfg policy.Config, spec *specs.Spec) policy.Facts
 	} else {
 		facts.Layers = ownLayers
 	}
-	if rng.IntN(8) == 0 {
-		facts.Places = map[string]policy.Location{
-			pick(rng, hostPatterns...): {Path: "/data/docker"},
-			"/etc/docker/daemon.json":  {Path: "/etc/docker/daemon.json", Files: []policy.FileID{{Device: 1, Inode: 7}}},
-			"/run/docker.sock":         {Path: "/run/docker.sock", Files: []policy.FileID{{Device: 1, Inode: 8}}},
-		}
-	}
+	facts.Places = somePlaces(rng, cfg)
 	if rng.IntN(2) == 0 {
 		facts.Image = policy.Image{Name: "docker.io/library/docker:cli", Chain: []string{pick(rng, "sha256:c", "sha256:u", "sha256:e"), pick(rng, "sha256:c", "sha256:u", "sha256:0")}}
 	}
 	return facts
+}
+
+// somePlaces says where some patterns lead, and that there is nothing at some masks, or at
+// any.
+func somePlaces(rng *rand.Rand, cfg policy.Config) map[string]policy.Location {
+	if rng.IntN(4) == 0 {
+		return nil
+	}
+	places, none := map[string]policy.Location{}, rng.IntN(2) == 0
+	for _, r := range cfg.Mounts.Rules {
+		if r.Access == policy.Masked {
+			places[r.Path] = policy.Location{Path: r.Path, Missing: none || rng.IntN(4) > 0}
+		}
+	}
+	if rng.IntN(6) == 0 {
+		places[pick(rng, hostPatterns...)] = policy.Location{Path: "/data/docker", Links: pick(rng, nil, []string{"/srv/link"}, []string{"/root/x/link"})}
+		places["/etc/docker/daemon.json"] = policy.Location{Path: "/etc/docker/daemon.json", Files: []policy.FileID{{Device: 1, Inode: 7}}}
+		places["/etc/passwd"] = policy.Location{Path: "/etc/passwd", Files: []policy.FileID{{Device: 1, Inode: 7}}}
+		places["/run/docker.sock"] = policy.Location{Path: "/run/docker.sock", Files: []policy.FileID{{Device: 1, Inode: 8}}}
+	}
+	return places
 }
 
 var (
@@ -217,9 +233,9 @@ func someNamespaces(rng *rand.Rand, spec *specs.Spec) map[int]policy.Namespace {
 		if ns.Path == "" || rng.IntN(16) == 0 {
 			continue
 		}
-		fact := policy.Namespace{Type: ns.Type, UserNS: pick[uint64](rng, 7, 7, 7, 8), Container: "/run/x", UIDMappings: users, GIDMappings: users}
+		fact := policy.Namespace{Type: ns.Type, UserNS: pick[uint64](rng, 7, 7, 7, 8), Container: "/run/a/x", UIDMappings: users, GIDMappings: users}
 		for range rng.IntN(3) {
-			switch rng.IntN(8) {
+			switch rng.IntN(10) {
 			case 0:
 				fact.Host, fact.HostOwned = true, true
 			case 1:
@@ -236,6 +252,10 @@ func someNamespaces(rng *rand.Rand, spec *specs.Spec) map[int]policy.Namespace {
 				fact.Container = ""
 			case 7:
 				fact.GIDMappings = nil
+			case 8:
+				fact.Container = "/run/b/x"
+			case 9:
+				fact.HostOwned, fact.Pod = true, pick(rng, "", "aa11", "other")
 			}
 		}
 		found[i] = fact

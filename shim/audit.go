@@ -12,6 +12,7 @@ import (
 	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/audit"
 	"github.com/eci-runtime/eci/internal/conf"
+	"github.com/eci-runtime/eci/internal/host"
 	"github.com/eci-runtime/eci/policy"
 )
 
@@ -65,15 +66,21 @@ func (a *auditor) found(ctx context.Context, findings []policy.Finding) error {
 	return a.write(ctx, audit.Findings(a.subject, findings)...)
 }
 
-// refused writes a refusal; an error that is none, or no error, it leaves to others.
-// Whether or not it could be written, the refusal stands.
+// refused writes why something was not done: a refusal, or an error that may be the trace
+// of an attack. Whether or not it could be written, it is not done.
 func (a *auditor) refused(ctx context.Context, err error) {
+	if err == nil {
+		return
+	}
 	for _, refusal := range refusals {
-		if err != nil && refusal.is(err) {
+		if refusal.is(err) {
 			_ = a.write(ctx, audit.Denial(a.subject, refusal.rule, err))
 			return
 		}
 	}
+	line := audit.Denial(a.subject, "", err)
+	line.Verdict = policy.Failed
+	_ = a.write(ctx, line)
 }
 
 // refusals are the errors by which somebody is refused something, and the heading of
@@ -87,6 +94,9 @@ var refusals = []struct {
 	{is(conf.ErrNotListed), "runtime-options"},
 	{is(errStdio), "runtime-options"},
 	{is(idmap.ErrRangeTaken), "mapping"},
+	{is(idmap.ErrNotJudged), "rootfs"},
+	{is(host.ErrChanged), "volume-source"},
+	{is(idmap.ErrMountPoint), "mount-path"},
 }
 
 func (a *auditor) write(ctx context.Context, lines ...audit.Line) error {

@@ -29,12 +29,16 @@ type broker struct {
 
 // startBroker starts a broker between a listening socket and an engine's, and returns
 // when it serves.
-func startBroker(mountNS *os.File, container string, commands policy.Commands, listener, engine *os.File) (_ *broker, err error) {
+func startBroker(mountNS *os.File, log *auditor, commands policy.Commands, listener, engine *os.File) (_ *broker, err error) {
 	list, err := json.Marshal(commands)
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := companionCommand("broker", "--container", container, "--commands", string(list))
+	auditing, err := json.Marshal(map[string]any{"Audit": log.log.Audit, "Subject": log.subject})
+	if err != nil {
+		return nil, err
+	}
+	cmd, err := companionCommand("broker", "--container", log.subject.Container, "--commands", string(list), "--audit", string(auditing))
 	if err != nil {
 		return nil, err
 	}
@@ -88,30 +92,47 @@ func (b *broker) Close() {
 }
 
 // mountSocket makes a socket for bind mount i, has a broker serve it, and has put
-// mount it where the engine's would be.
-func (b *builder) mountSocket(i int, m specs.Mount, engine *idmap.Source, put func(tree *os.File, dir bool) error) error {
-	attr := volumeAttr(m)
-	dir := filepath.Join(b.stageDir, "nodes") // removed with the stage
-	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return err
+// mount it where the engine's would be. Without commands the broker passes on
+// everything. However often a container has an engine's socket, one broker serves it.
+func (b *builder) mountSocket(i int, m specs.Mount, commands policy.Commands, put func(tree *os.File, dir bool) error) error {
+	engine := b.opened.Sources[i]
+	path, served := b.sockets[policy.FileID{Device: engine.Stat.Dev, Inode: engine.Stat.Ino}]
+	if !served {
+		var err error
+		if path, err = b.serveSocket(i, engine, commands); err != nil {
+			return err
+		}
 	}
-	path := filepath.Join(dir, "socket"+strconv.Itoa(i))
-	listener, err := b.listen(path, engine.Stat)
-	if err != nil {
-		return fmt.Errorf("make a socket: %w", err)
-	}
-	defer listener.Close()
-	started, err := startBroker(b.host.ns, filepath.Base(b.bundle), b.cfg.Sockets.Commands, listener, engine.File)
-	if err != nil {
-		return err
-	}
-	b.brokers = append(b.brokers, started)
 	source, err := idmap.OpenSource(nil, path)
 	if err != nil {
 		return err
 	}
 	defer source.Close()
-	return b.cloneHere(source, attr, put)
+	return b.cloneHere(source, volumeAttr(m, false), put)
+}
+
+// serveSocket makes the socket, and gives its path.
+func (b *builder) serveSocket(i int, engine *idmap.Source, commands policy.Commands) (string, error) {
+	dir := filepath.Join(b.stageDir, "nodes") // removed with the stage
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "socket"+strconv.Itoa(i))
+	listener, err := b.listen(path, engine.Stat)
+	if err != nil {
+		return "", fmt.Errorf("make a socket: %w", err)
+	}
+	defer listener.Close()
+	started, err := startBroker(b.host.ns, b.log, commands, listener, engine.File)
+	if err != nil {
+		return "", err
+	}
+	b.brokers = append(b.brokers, started)
+	if b.sockets == nil {
+		b.sockets = make(map[policy.FileID]string)
+	}
+	b.sockets[policy.FileID{Device: engine.Stat.Dev, Inode: engine.Stat.Ino}] = path
+	return path, nil
 }
 
 // listen makes a listening socket at a path of the stage. It belongs to the

@@ -41,11 +41,7 @@ var delegatedV2 = sync.OnceValue(func() []string {
 //
 // runc does this itself only for version 2, with systemd's driver, for the user of
 // the first process, and if the spec mounts cgroups writable.
-func delegateCgroups(runcState string, uid, gid int) error {
-	paths, err := cgroupPaths(runcState)
-	if err != nil {
-		return err
-	}
+func delegateCgroups(paths map[string]string, uid, gid int) error {
 	roots, err := cgroupRoots()
 	if err != nil {
 		return err
@@ -57,9 +53,31 @@ func delegateCgroups(runcState string, uid, gid int) error {
 		files := delegatedV1
 		if controller == "" {
 			files = delegatedV2()
+			if err := boundV2(dir); err != nil {
+				return err
+			}
 		}
 		if err := delegate(dir, files, uid, gid); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// boundsV2 are how many cgroups a container may make on version 2, and how deep: enough
+// for systemd and a Kubernetes node in it, and for another one in that. Version 1 has no
+// bounds. The files stay root's.
+var boundsV2 = map[string]string{"cgroup.max.depth": "64", "cgroup.max.descendants": "10000"}
+
+func boundV2(dir string) error {
+	cgroup, err := openCgroup(dir)
+	if err != nil {
+		return err
+	}
+	defer cgroup.Close()
+	for name, value := range boundsV2 {
+		if err := writeIn(cgroup, name, value); err != nil {
+			return fmt.Errorf("delegate cgroup: %w", err)
 		}
 	}
 	return nil
@@ -104,6 +122,18 @@ var cgroupRoots = sync.OnceValues(func() ([]string, error) {
 	}
 	return roots, nil
 })
+
+// ownCgroup is the cgroup of a container whose client leaves it open. runc would take one
+// below that of the shim, which is the client's to choose, with the container's id for its
+// name: some other cgroup's name, if the client wants that.
+func ownCgroup(bundle string, systemd bool) string {
+	id := filepath.Base(bundle)
+	namespace := filepath.Base(filepath.Dir(bundle))
+	if systemd {
+		return ":eci-" + namespace + ":" + id
+	}
+	return filepath.Join("/eci", namespace, id)
+}
 
 // cgroupTaken says why the cgroup that a spec names could not be the container's
 // alone, in any hierarchy: somebody is in it, or a cgroup above it was delegated to

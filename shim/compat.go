@@ -128,16 +128,29 @@ func (b bootstrap) settle(pid int) error {
 	return nil
 }
 
-func joinCgroup(path string, pid int) error {
+// checkShimCgroup wants a cgroup for the shim that is written in one way only, exists, and
+// is nobody's but root's: whoever rules over it can freeze and starve the shim.
+func checkShimCgroup(path string) error {
+	if path == "" {
+		return nil
+	}
+	if filepath.Clean("/"+path) != path || path == "/" {
+		return &optionsError{fmt.Sprintf("ask for shim_cgroup %q, which is not a clean absolute path below the root cgroup", path)}
+	}
 	roots, err := cgroupRoots()
 	if err != nil {
 		return err
 	}
 	for _, root := range roots {
-		if why := foreignIn(root, filepath.Clean("/"+path)); why != "" {
-			return errors.New(why)
+		if why := foreignIn(root, path); why != "" {
+			return &optionsError{fmt.Sprintf("ask for shim_cgroup %q: %s", path, why)}
 		}
 	}
+	return nil
+}
+
+// joinCgroup puts a process into a cgroup that [checkShimCgroup] has let pass.
+func joinCgroup(path string, pid int) error {
 	if cgroups.Mode() == cgroups.Unified {
 		cg, err := cgroup2.Load(path)
 		if err != nil {

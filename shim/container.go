@@ -35,6 +35,8 @@ type container struct {
 	cgroup    string      // directory made as a claim, until runc has taken it over
 	brokers   []*broker   // of engines' sockets
 
+	cgroups map[string]string // that runc has made, by controller
+
 	namespaces *host.Namespaces // to join, until runc has; nil without a path in the spec
 }
 
@@ -125,9 +127,9 @@ func (c *container) delegate(r *taskapi.CreateTaskRequest, spec *specs.Spec) (er
 	return err
 }
 
-// delegateCgroup gives the container its own cgroups to divide.
-func (c *container) delegateCgroup() error {
-	return delegateCgroups(c.runcState, int(c.ids.Base), int(c.ids.Base))
+// delegateCgroups gives the container its own cgroups to divide.
+func (c *container) delegateCgroups() error {
+	return delegateCgroups(c.cgroups, int(c.ids.Base), int(c.ids.Base))
 }
 
 // end is release for a container that runc may have begun to create: whatever runs

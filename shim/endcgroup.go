@@ -1,8 +1,10 @@
 package shim
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,11 +12,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/internal/linux"
 )
 
 // endPatience is how long a container's cgroups may take to become empty once
 // everything in them has been killed; containerd gives "delete" five seconds.
 const endPatience = 3 * time.Second
+
+// clearPatience is how long it may take to remove what a container has made below its
+// cgroups: on version 1 it can make tens of thousands.
+const clearPatience = time.Minute
 
 // containerCgroups are the cgroup directories of a container, by controller, "" for
 // version 2: those in runc's state or, where runc was killed before it had saved
@@ -28,7 +36,11 @@ func containerCgroups(bundle, runcState string) map[string]string {
 		return paths
 	}
 	spec, err := loadSpec(bundle)
-	if err != nil || spec.Linux == nil || !filepath.IsAbs(spec.Linux.CgroupsPath) || filepath.Clean(spec.Linux.CgroupsPath) == "/" {
+	if err != nil || spec.Linux == nil {
+		return nil
+	}
+	path := cmp.Or(spec.Linux.CgroupsPath, ownCgroup(bundle, false))
+	if !filepath.IsAbs(path) || filepath.Clean(path) == "/" {
 		return nil // systemd ends its scopes itself
 	}
 	roots, err := cgroupRoots()
@@ -38,7 +50,7 @@ func containerCgroups(bundle, runcState string) map[string]string {
 	paths := make(map[string]string)
 	for _, root := range roots {
 		controller := strings.TrimPrefix(strings.TrimPrefix(root, "/sys/fs/cgroup"), "/")
-		paths[controller] = filepath.Join(root, spec.Linux.CgroupsPath)
+		paths[controller] = filepath.Join(root, path)
 	}
 	return paths
 }
@@ -50,17 +62,32 @@ func containerCgroups(bundle, runcState string) map[string]string {
 func endCgroups(paths map[string]string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), endPatience)
 	defer cancel()
+	return endTrees(ctx, paths, removeCgroupTree)
+}
+
+// endCgroupsBelow does it with those that the container made below its own, before runc
+// removes the container: runc walks by paths, and gives up where these are too long.
+func endCgroupsBelow(ctx context.Context, paths map[string]string) error {
+	if !hasCgroupsBelow(paths) {
+		return nil
+	}
+	return endTrees(ctx, paths, removeCgroupsBelow)
+}
+
+// endTrees has the cgroups removed, and kills what keeps them.
+func endTrees(ctx context.Context, paths map[string]string, remove func(context.Context, string) error) error {
 	for pause := time.Millisecond; ; pause *= 2 {
 		var errs []error
 		for _, dir := range paths {
-			errs = append(errs, removeCgroupTree(dir))
+			errs = append(errs, remove(ctx, dir))
 		}
 		err := errors.Join(errs...)
 		if err == nil || !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		thaw(paths)
-		killAll(paths)
+		resume(paths)
+		thaw(ctx, paths)
+		killAll(ctx, paths)
 		select {
 		case <-ctx.Done():
 			return err
@@ -70,21 +97,26 @@ func endCgroups(paths map[string]string) error {
 }
 
 // killAll sends SIGKILL to every process in the cgroups and below them.
-func killAll(paths map[string]string) {
+func killAll(ctx context.Context, paths map[string]string) {
 	for _, dir := range paths {
-		kill(dir)
-		forEachCgroupBelow(dir, kill)
+		cgroup, err := openCgroup(dir)
+		if err != nil {
+			continue
+		}
+		kill(cgroup)
+		cgroup.Close()
+		forEachCgroupBelow(ctx, dir, kill)
 	}
 }
 
 // kill kills what is in one cgroup. A process whose first thread has ended may be
 // found by its other threads only; a signal to one of them is for all.
-func kill(dir string) {
-	if os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0) == nil {
+func kill(cgroup *os.File) {
+	if writeIn(cgroup, "cgroup.kill", "1") == nil {
 		return // version 2, Linux 5.14
 	}
 	for _, file := range []string{"cgroup.procs", "cgroup.threads", "tasks"} {
-		data, err := os.ReadFile(filepath.Join(dir, file))
+		data, err := readIn(cgroup, file)
 		if err != nil {
 			continue
 		}
@@ -96,26 +128,23 @@ func kill(dir string) {
 	}
 }
 
-// removeCgroupTree removes a cgroup and those below it. EBUSY: there is a process
-// in one of them.
-func removeCgroupTree(dir string) error {
-	err := unix.Rmdir(dir)
-	if err == nil || errors.Is(err, unix.ENOENT) {
-		return nil
+// readIn reads a file of an opened cgroup.
+func readIn(cgroup *os.File, name string) ([]byte, error) {
+	f, err := linux.OpenAt(cgroup, name, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
 	}
-	entries, readErr := os.ReadDir(dir)
-	if readErr != nil && !errors.Is(readErr, os.ErrNotExist) {
-		return readErr
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// writeIn writes to a file of an opened cgroup; every write is for itself.
+func writeIn(cgroup *os.File, name, value string) error {
+	f, err := linux.OpenAt(cgroup, name, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
 	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeCgroupTree(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
-		return &os.PathError{Op: "rmdir", Path: dir, Err: err}
-	}
-	return nil
+	defer f.Close()
+	_, err = f.WriteString(value)
+	return err
 }

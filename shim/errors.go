@@ -10,6 +10,7 @@ import (
 
 	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/conf"
+	"github.com/eci-runtime/eci/internal/host"
 	"github.com/eci-runtime/eci/policy"
 )
 
@@ -31,6 +32,7 @@ var errorClasses = []struct {
 	{is(idmap.ErrKernel), errdefs.ErrFailedPrecondition},
 	{is(idmap.ErrRangeTaken), errdefs.ErrPermissionDenied},
 	{is(idmap.ErrNotClaimed), errdefs.ErrFailedPrecondition},
+	{is(host.ErrNetworkBusy), errdefs.ErrFailedPrecondition},
 	{is(idmap.ErrPoolExhausted), errdefs.ErrResourceExhausted},
 	{is(idmap.ErrMountPoint), errdefs.ErrInvalidArgument},
 	{is(idmap.ErrMountOption), errdefs.ErrInvalidArgument},

@@ -77,7 +77,10 @@ func (m shimManager) Stop(ctx context.Context, id string) (shim.StopStatus, erro
 func (m shimManager) end(ctx context.Context, id string, paths map[string]string) (shim.StopStatus, error) {
 	thawing, stop := context.WithCancel(ctx)
 	go thawUntil(thawing, paths)
-	killAll(paths) // runc would kill the first process, if it took it for alive
+	killAll(thawing, paths) // runc would kill the first process, if it took it for alive
+	half, cancel := context.WithTimeout(ctx, endPatience/2)
+	_ = endCgroupsBelow(half, paths) // what is left then, endCgroups says
+	cancel()
 	status, err := m.Shim.Stop(ctx, id)
 	stop()
 	if err != nil {

@@ -24,13 +24,24 @@ var maskOptions = []string{"ro", "nosuid", "nodev", "noexec", "mode=0555", "size
 // What is not there is not hidden. What leads through a link by now, or is no
 // directory, could not be hidden, and so the container is not created.
 func (b *builder) mask(volume *os.File, dirs []string) error {
+	return eachDir(volume, dirs, b.cover)
+}
+
+// absent makes sure that none of these directories is there. The policy looked by name,
+// and before: what another mount hides on the host was no name then.
+func absent(volume *os.File, dirs []string) error {
+	return eachDir(volume, dirs, func(*os.File) error { return errors.New("it is there, and a writable volume could move it") })
+}
+
+// eachDir opens those directories of a volume that exist, and has each looked at.
+func eachDir(volume *os.File, dirs []string, do func(*os.File) error) error {
 	for _, dir := range dirs {
 		at, err := linux.OpenHow(volume, dir, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
-			err = b.cover(at)
+			err = do(at)
 			at.Close()
 		}
 		if err != nil {

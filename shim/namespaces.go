@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,9 +18,11 @@ import (
 )
 
 // openNamespaces opens those that the spec gives by path, until runc has joined them.
-func (c *container) openNamespaces(spec *specs.Spec) (facts map[int]policy.Namespace, err error) {
+func (c *container) openNamespaces(ctx context.Context, spec *specs.Spec) (facts map[int]policy.Namespace, err error) {
 	if spec.Linux != nil {
-		facts, c.namespaces, err = host.OpenNamespaces(c.host.View, c.pool, spec.Linux.Namespaces)
+		facts, c.namespaces, err = host.OpenNamespaces(ctx, host.Joining{
+			View: c.host.View, Claims: c.pool, Locks: filepath.Join(c.cfg.StateDir, "networks"), Namespaces: spec.Linux.Namespaces,
+		})
 	}
 	return facts, err
 }
@@ -34,9 +37,10 @@ func (c *container) joins(d policy.Decision) map[int]string {
 }
 
 // created is for a container that runc has created, with the host's number of its
-// first process: it has joined what there was to join, and others may join it.
+// first process: it has joined what there was to join, and others may join it, as soon as
+// they can know whose it is.
 func (c *container) created(pid uint32) error {
-	c.namespaces.Close()
+	defer c.namespaces.Close()
 	user, err := os.Readlink(filepath.Join("/proc", strconv.FormatUint(uint64(pid), 10), "ns/user"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // killed already, which is the client's to find out

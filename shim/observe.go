@@ -26,15 +26,29 @@ func read(cfg policy.Config, host *hostView, r *taskapi.CreateTaskRequest) (poli
 	if err != nil {
 		return cfg, nil, err
 	}
+	if err := policy.CheckStructure(spec); err != nil {
+		return cfg, nil, err
+	}
+	if spec.Linux.CgroupsPath == "" {
+		opts, err := runcOptions(r.Options)
+		if err != nil {
+			return cfg, nil, err
+		}
+		spec.Linux.CgroupsPath = ownCgroup(r.Bundle, opts.GetSystemdCgroup())
+	}
 	cfg, err = policy.Tighten(cfg, spec.Annotations)
 	return cfg, spec, err
 }
 
 // observe finds out what the spec asks for on this host.
-func (c *container) observe(ctx context.Context, spec *specs.Spec, r *taskapi.CreateTaskRequest) (facts policy.Facts, opened *host.Opened, err error) {
+func (c *container) observe(ctx context.Context, spec *specs.Spec, r *taskapi.CreateTaskRequest) (_ policy.Facts, _ *host.Opened, err error) {
 	engine := host.EngineOf(c.bundle, c.host.containerd)
 	c.cfg = engine.In(c.cfg)
-	facts, opened, err = host.Observe(c.host.View, c.cfg, host.Request{
+	joined, err := c.openNamespaces(ctx, spec) // first: it may have to wait
+	if err != nil {
+		return policy.Facts{}, nil, err
+	}
+	facts, observed, err := host.Observe(c.host.View, c.cfg, host.Request{
 		Bundle: c.bundle, Spec: spec, Rootfs: rootMounts(r.Rootfs), Own: engine.Own(),
 	})
 	if err != nil {
@@ -42,19 +56,17 @@ func (c *container) observe(ctx context.Context, spec *specs.Spec, r *taskapi.Cr
 	}
 	defer func() {
 		if err != nil {
-			opened.Close()
+			observed.Close()
 		}
 	}()
 	if facts.CgroupTaken, err = cgroupTaken(spec); err != nil {
 		return facts, nil, err
 	}
-	if facts.Namespaces, err = c.openNamespaces(spec); err != nil {
-		return facts, nil, err
-	}
+	facts.Namespaces = joined
 	if policy.AsksForEngine(c.cfg, facts, spec) {
 		facts.Image = findImage(ctx, c.host, imageQuery(c.cfg, spec, r))
 	}
-	return facts, opened, nil
+	return facts, observed, nil
 }
 
 // rootMounts are the mounts of a request.

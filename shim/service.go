@@ -5,14 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
+	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2/task"
 	"github.com/containerd/containerd/v2/pkg/shim"
 	"github.com/containerd/containerd/v2/pkg/shutdown"
 	"github.com/containerd/containerd/v2/plugins"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/containerd/go-runc"
 	"github.com/containerd/log"
 	"github.com/containerd/plugin"
 	"github.com/containerd/plugin/registry"
@@ -85,11 +90,12 @@ func newService(ic *plugin.InitContext, host func() (*hostView, error)) (*servic
 	if err != nil {
 		return nil, err
 	}
-	runc, err := task.NewTaskService(ic.Context, publisher.(shim.Publisher), end.(shutdown.Service))
+	inner, err := task.NewTaskService(ic.Context, publisher.(shim.Publisher), end.(shutdown.Service))
 	if err != nil {
 		return nil, err
 	}
-	return &service{TTRPCTaskService: runc, host: host, containers: make(map[string]*container)}, nil
+	runc.Monitor = newForker(runc.Monitor)
+	return &service{TTRPCTaskService: inner, host: host, containers: make(map[string]*container)}, nil
 }
 
 // RegisterTTRPC serves the task API in the versions that containerd 1.7 and 2.x speak.
@@ -97,6 +103,20 @@ func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
 	taskapi.RegisterTTRPCTaskService(server, s)
 	registerTaskV2(server, s)
 	return nil
+}
+
+// UnaryServerInterceptor turns a panic into the error of one request: other containers
+// live in this shim, too.
+func (s *service) UnaryServerInterceptor() ttrpc.UnaryServerInterceptor {
+	return func(ctx context.Context, unmarshal ttrpc.Unmarshaler, info *ttrpc.UnaryServerInfo, method ttrpc.Method) (_ any, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				log.G(ctx).WithField("method", info.FullMethod).Errorf("panic: %v\n%s", p, debug.Stack())
+				err = toGRPC(fmt.Errorf("a mistake of the runtime, see containerd's log: panic in %s", info.FullMethod))
+			}
+		}()
+		return method(ctx, unmarshal)
+	}
 }
 
 // Create isolates the container and hands it to runc. When either fails, nothing
@@ -116,10 +136,11 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 		return nil, err
 	}
 	c.cgroup = ""
+	c.cgroups, err = cgroupPaths(c.runcState)
 	s.mu.Lock()
 	s.containers[r.ID] = c
 	s.mu.Unlock()
-	if err := errors.Join(c.created(resp.Pid), c.delegateCgroup()); err != nil {
+	if err := errors.Join(err, c.created(resp.Pid), c.delegateCgroups()); err != nil {
 		s.abort(ctx, r.ID)
 		return nil, toGRPC(err)
 	}
@@ -143,6 +164,9 @@ func (s *service) abort(ctx context.Context, id string) {
 
 // Delete removes a process; with the container's own, what the container held.
 func (s *service) Delete(ctx context.Context, r *taskapi.DeleteRequest) (*taskapi.DeleteResponse, error) {
+	if r.ExecID == "" {
+		s.clearCgroups(ctx, r.ID)
+	}
 	resp, err := s.TTRPCTaskService.Delete(ctx, r)
 	if err != nil || r.ExecID != "" {
 		return resp, err
@@ -157,6 +181,24 @@ func (s *service) Delete(ctx context.Context, r *taskapi.DeleteRequest) (*taskap
 	return resp, nil
 }
 
+// clearCgroups removes what a container that has ended made below its cgroups, for runc
+// would not always find the way.
+func (s *service) clearCgroups(ctx context.Context, id string) {
+	c := s.container(id)
+	if c == nil || !hasCgroupsBelow(c.cgroups) {
+		return
+	}
+	state, err := s.TTRPCTaskService.State(ctx, &taskapi.StateRequest{ID: id})
+	if err != nil || state.Status != tasktypes.Status_STOPPED {
+		return // runc says what is wrong
+	}
+	ctx, cancel := context.WithTimeout(ctx, clearPatience)
+	defer cancel()
+	if err := endCgroupsBelow(ctx, c.cgroups); err != nil {
+		log.G(ctx).WithError(err).WithField("id", id).Warn("removing the cgroups that the container has made")
+	}
+}
+
 // Start starts the container or, with an exec id, a process in it.
 func (s *service) Start(ctx context.Context, r *taskapi.StartRequest) (*taskapi.StartResponse, error) {
 	if r.ExecID != "" {
@@ -167,10 +209,12 @@ func (s *service) Start(ctx context.Context, r *taskapi.StartRequest) (*taskapi.
 
 // Exec adds another process, whose spec is judged like the container's first.
 func (s *service) Exec(ctx context.Context, r *taskapi.ExecProcessRequest) (*emptypb.Empty, error) {
-	if c := s.container(r.ID); c != nil { // else the embedded service says that there is none
-		if err := c.admit(ctx, r); err != nil {
-			return nil, toGRPC(err)
-		}
+	c := s.container(r.ID)
+	if c == nil {
+		return nil, errgrpc.ToGRPCf(errdefs.ErrNotFound, "container %s is not created", r.ID)
+	}
+	if err := c.admit(ctx, r); err != nil {
+		return nil, toGRPC(err)
 	}
 	return s.TTRPCTaskService.Exec(ctx, r)
 }

@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,9 +52,10 @@ type builder struct {
 	decision policy.Decision
 	opened   *host.Opened
 
-	root     *os.File   // of the rootfs
-	dev      *os.File   // of the mount at /dev
-	readOnly []*os.File // mounts that become read-only at the end
+	root     *os.File                 // of the rootfs
+	dev      *os.File                 // of the mount at /dev
+	sockets  map[policy.FileID]string // of brokers, by the engine's
+	readOnly []*os.File               // mounts that become read-only at the end
 	places   []policy.Placement
 	grant    policy.Grant
 }
@@ -199,7 +201,7 @@ func (b *builder) mountTmpfs(m specs.Mount) error {
 // mountVolume clones the source of bind mount i, or makes the device node that
 // takes its place, and has put mount it.
 func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir bool) error) error {
-	source, attr := b.opened.Sources[i], volumeAttr(m)
+	source, attr := b.opened.Sources[i], volumeAttr(m, b.decision.Private[i])
 	if node, ok := b.decision.Nodes[i]; ok {
 		var err error
 		if source, err = b.makeNode("mount"+strconv.Itoa(i), node); err != nil {
@@ -209,10 +211,14 @@ func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir 
 		attr.Unmapped, attr.Set = true, attr.Set&^unix.MOUNT_ATTR_NODEV
 		return b.cloneHere(source, attr, put)
 	}
-	if b.decision.Sockets[i].Broker {
-		return b.mountSocket(i, m, source, put)
+	socket, isSocket := b.decision.Sockets[i]
+	if socket.Broker {
+		return b.mountSocket(i, m, b.cfg.Sockets.Commands, put)
 	}
 	tree, err := b.Volume(source, attr)
+	if isSocket && errors.Is(err, idmap.ErrNotMappable) {
+		return b.mountSocket(i, m, policy.Commands{}, put) // root there would be nobody
+	}
 	if err != nil {
 		return err
 	}
@@ -221,6 +227,9 @@ func (b *builder) mountVolume(i int, m specs.Mount, put func(tree *os.File, dir 
 		return err
 	}
 	if err := b.opened.Verify(source, tree); err != nil {
+		return err
+	}
+	if err := absent(tree, b.decision.Absent[i]); err != nil {
 		return err
 	}
 	return b.mask(tree, b.decision.Masks[i])

@@ -19,7 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/audit"
 	"github.com/eci-runtime/eci/internal/conf"
+	"github.com/eci-runtime/eci/policy"
 )
 
 // groupLabels are the annotations by which one shim serves several containers:
@@ -44,7 +46,13 @@ func start(args arguments, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := checkHost(); err != nil {
+	cfg, err := checkHost()
+	if err != nil {
+		return err
+	}
+	if err := checkShimCgroup(boot.shimCgroup); err != nil {
+		subject := audit.Subject{Namespace: args.namespace, Container: args.id, Action: audit.Create}
+		_ = audit.Log{Audit: cfg.Audit}.Write(audit.Denial(subject, "runtime-options", err))
 		return err
 	}
 	group, err := groupOf("config.json", args.id)
@@ -199,20 +207,20 @@ func groupOf(config, id string) (string, error) {
 // checkHost finds out whether containers can run here at all, in the one place
 // from which an error reaches the client whole: a valid configuration, a state
 // directory, a kernel and a runc that are new enough.
-func checkHost() error {
-	cfg, err := conf.Source{}.Load()
+func checkHost() (cfg policy.Config, err error) {
+	cfg, err = conf.Source{}.Load()
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	if err := idmap.Require(); err != nil {
-		return err
+		return cfg, err
 	}
 	if err := os.MkdirAll(stageDir(cfg), 0o711); err != nil {
-		return fmt.Errorf("state directory: %w", err)
+		return cfg, fmt.Errorf("state directory: %w", err)
 	}
 	runc, err := findRunc(cfg, nil)
 	if err != nil {
-		return err
+		return cfg, err
 	}
-	return checkRunc(runc, cfg.StateDir)
+	return cfg, checkRunc(runc, cfg.StateDir)
 }

@@ -4,9 +4,17 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
+
+// keeper is a setting of a cgroup.
+type keeper struct {
+	controller string // as runc's state names it; "" is cgroup v2
+	file       string
+	reset      func(now string) []string
+}
 
 // keepers are the settings of a cgroup by which a container can keep its own
 // processes from dying of SIGKILL, once its cgroups are delegated to it: a frozen
@@ -14,11 +22,7 @@ import (
 // throttled to a byte per second sees it when the disk is done, and one that may not
 // run cannot even die. reset gives what is to be written, one write each, for what
 // the file says now.
-var keepers = []struct {
-	controller string // as runc's state names it; "" is cgroup v2
-	file       string
-	reset      func(now string) []string
-}{
+var keepers = []keeper{
 	{"freezer", "freezer.state", func(string) []string { return []string{"THAWED"} }},
 	{"blkio", "blkio.throttle.read_bps_device", forEachDevice("0")},
 	{"blkio", "blkio.throttle.write_bps_device", forEachDevice("0")},
@@ -46,34 +50,36 @@ func forEachDevice(value string) func(string) []string {
 // thaw lets the processes die that the container keeps alive in cgroups below its
 // own, whose settings are runc's business. It is best effort: a cgroup that goes
 // meanwhile keeps nobody.
-func thaw(paths map[string]string) {
-	for _, keeper := range keepers {
-		if dir := paths[keeper.controller]; dir != "" {
-			forEachCgroupBelow(dir, func(dir string) {
-				file := filepath.Join(dir, keeper.file)
-				now, err := os.ReadFile(file)
-				if err != nil {
-					return
-				}
-				for _, value := range keeper.reset(string(now)) {
-					_ = os.WriteFile(file, []byte(value), 0)
-				}
-			})
+func thaw(ctx context.Context, paths map[string]string) {
+	for controller, dir := range paths {
+		if !slices.ContainsFunc(keepers, func(k keeper) bool { return k.controller == controller }) {
+			continue
 		}
+		forEachCgroupBelow(ctx, dir, func(cgroup *os.File) {
+			for _, k := range keepers {
+				if k.controller == controller {
+					k.undo(cgroup)
+				}
+			}
+		})
 	}
 }
 
-func forEachCgroupBelow(dir string, fn func(dir string)) {
-	entries, err := os.ReadDir(dir)
+// undo resets the setting of one cgroup.
+func (k keeper) undo(cgroup *os.File) {
+	now, err := readIn(cgroup, k.file)
 	if err != nil {
 		return
 	}
-	for _, e := range entries {
-		if e.IsDir() {
-			sub := filepath.Join(dir, e.Name())
-			fn(sub)
-			forEachCgroupBelow(sub, fn)
-		}
+	for _, value := range k.reset(string(now)) {
+		_ = writeIn(cgroup, k.file, value)
+	}
+}
+
+// resume thaws the container's own cgroup, when it was paused and is to end.
+func resume(paths map[string]string) {
+	if dir := paths["freezer"]; dir != "" {
+		_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
 	}
 }
 
@@ -82,7 +88,7 @@ func forEachCgroupBelow(dir string, fn func(dir string)) {
 func thawUntil(ctx context.Context, paths map[string]string) {
 	const longest = 500 * time.Millisecond
 	for pause := time.Millisecond; ; pause = min(2*pause, longest) {
-		thaw(paths)
+		thaw(ctx, paths)
 		select {
 		case <-ctx.Done():
 			return

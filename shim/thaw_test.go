@@ -28,7 +28,7 @@ func TestThawResetsEveryCgroupBelow(t *testing.T) {
 	max := unified + "/x/io.max"
 	write(max, "8:0 rbps=1 wbps=max riops=max wiops=max\n")
 
-	thaw(map[string]string{"freezer": freezer, "blkio": blkio, "": unified})
+	thaw(t.Context(), map[string]string{"freezer": freezer, "blkio": blkio, "": unified})
 
 	for path, want := range map[string]string{
 		own:      "FROZEN\n", // of the container's own cgroup, whose pausing is runc's

@@ -39,8 +39,8 @@ var volumeFlags = map[string]struct{ set, unset uint64 }{
 // volumeAttr reads the options of a bind mount. Every volume is nodev: a node on
 // it would be one of the host's. No option takes away a flag that the source has
 // on the host. A read-only volume follows no mounts of the host, which would be
-// writable.
-func volumeAttr(m specs.Mount) idmap.VolumeAttr {
+// writable; nor does one that the policy wants to be private.
+func volumeAttr(m specs.Mount, private bool) idmap.VolumeAttr {
 	attr := idmap.VolumeAttr{Recursive: policy.Recursive(m)}
 	atime := false
 	for _, option := range m.Options {
@@ -63,7 +63,7 @@ func volumeAttr(m specs.Mount) idmap.VolumeAttr {
 		attr.Clear = unix.MOUNT_ATTR__ATIME
 	}
 	attr.Set |= unix.MOUNT_ATTR_NODEV
-	if attr.Set&unix.MOUNT_ATTR_RDONLY != 0 {
+	if private || attr.Set&unix.MOUNT_ATTR_RDONLY != 0 {
 		// A mount that follows from the host has the host's flags.
 		attr.Propagation = unix.MS_PRIVATE
 	}

@@ -16,12 +16,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 cd "$work"
-for name in docker.io docker-cli containerd tini; do
-	apt-get -qq download "$name" 2>/dev/null || [ "$name" = docker-cli ] || { # part of docker.io until Debian 13
-		echo "cannot download $name: apt-get update" >&2
-		exit 1
-	}
-done
+fetch() {
+	for name in docker.io docker-cli containerd tini; do
+		# docker-cli is part of docker.io until Debian 13.
+		apt-get -qq download "$name" || [ "$name" = docker-cli ] || return 1
+	done
+}
+log=$work/log
+fetch >"$log" 2>&1 || { apt-get -qq update && fetch; } >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 for package in *.deb; do
 	dpkg -x "$package" root
 done

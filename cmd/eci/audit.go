@@ -75,7 +75,7 @@ func (a *app) audit(ctx context.Context, f auditFlags) error {
 	}
 	wanted := func(l audit.Line) bool {
 		return !l.Time.Before(since) &&
-			(!f.denied || l.Verdict == policy.Denied) &&
+			(!f.denied || l.Verdict == policy.Denied || l.Verdict == policy.Failed) &&
 			(a.namespace == "" || l.Namespace == a.namespace) &&
 			strings.HasPrefix(l.Container, f.container) &&
 			(f.rule == "" || l.Rule == f.rule)
@@ -119,7 +119,7 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 }
 
 // verdictStyles are how verdicts look.
-var verdictStyles = map[policy.Verdict]string{policy.Allowed: green, policy.Granted: blue, policy.Warned: yellow, policy.Denied: red}
+var verdictStyles = map[policy.Verdict]string{policy.Allowed: green, policy.Granted: blue, policy.Warned: yellow, policy.Denied: red, policy.Failed: red}
 
 // showLine prints a decision: a line with what happened, and one with the reason.
 func showLine(i ink, l audit.Line) {

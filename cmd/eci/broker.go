@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/eci-runtime/eci/internal/audit"
 	"github.com/eci-runtime/eci/internal/broker"
+	"github.com/eci-runtime/eci/policy"
 )
 
 // The descriptors that a broker inherits.
@@ -25,18 +27,25 @@ const brokerFiles = 1024
 // newBrokerCommand is what the runtime executes beside a container that has an
 // engine's socket. It ends when its standard input does, which is when the shim ends.
 func newBrokerCommand(a *app) *cobra.Command {
-	var container, commands string
+	var container, commands, auditing string
 	cmd := &cobra.Command{
 		Use:    "broker",
 		Short:  "stand between a container and an engine (run by the runtime)",
 		Args:   cobra.NoArgs,
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var log brokerAudit
+			if err := json.Unmarshal([]byte(auditing), &log); err != nil {
+				return fmt.Errorf("read where to log: %w", err)
+			}
 			cfg := broker.Config{
 				Listener: os.NewFile(brokerListener, "the container's socket"),
 				Engine:   os.NewFile(brokerEngine, "the engine's socket"),
 				Refused: func(_, why string) {
 					fmt.Fprintf(a.err, "eci broker: container %q: %s\n", container, why)
+					if err := log.write(why); err != nil {
+						fmt.Fprintf(a.err, "eci broker: container %q: a refusal is not in the audit log: %v\n", container, err)
+					}
 				},
 			}
 			if err := json.Unmarshal([]byte(commands), &cfg.Commands); err != nil {
@@ -47,7 +56,20 @@ func newBrokerCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&container, "container", "", "its ID, for messages")
 	cmd.Flags().StringVar(&commands, "commands", "{}", "policy.Commands as JSON")
+	cmd.Flags().StringVar(&auditing, "audit", "{}", "the log and the subject as JSON")
 	return cmd
+}
+
+// brokerAudit is where a broker writes its refusals, and about whom.
+type brokerAudit struct {
+	Audit   policy.Audit
+	Subject audit.Subject
+}
+
+func (b brokerAudit) write(why string) error {
+	b.Subject.Action = audit.Command
+	refusal := &policy.Violation{Rule: "engine-socket", Field: "command", Reason: why}
+	return audit.Log{Audit: b.Audit}.Write(audit.Denial(b.Subject, "", refusal))
 }
 
 // serve serves until alive ends. A byte on standard output says that it begins.

@@ -10,6 +10,9 @@ type change struct {
 // diff finds the shortest way from one text to another, by their longest common
 // subsequence. Specs have hundreds of lines, so a table will do.
 func diff(a, b []string) []change {
+	if len(a)*len(b) > maxTable {
+		return whole(a, b)
+	}
 	common := make([][]int32, len(a)+1) // length of the longest one from here on
 	for i := range common {
 		common[i] = make([]int32, len(b)+1)
@@ -37,6 +40,20 @@ func diff(a, b []string) []change {
 			out = append(out, change{'+', b[j]})
 			j++
 		}
+	}
+	return out
+}
+
+// maxTable is how many cells the table may have: 64 MB of memory.
+const maxTable = 16 << 20
+
+// whole says that everything has changed.
+func whole(a, b []string) (out []change) {
+	for _, line := range a {
+		out = append(out, change{'-', line})
+	}
+	for _, line := range b {
+		out = append(out, change{'+', line})
 	}
 	return out
 }

@@ -55,7 +55,7 @@ func (a *app) observe(ctx context.Context, cfg policy.Config, s *subject, imageN
 		return nil, err
 	}
 	if s.spec.Linux != nil {
-		o.facts.Namespaces, o.namespaces, err = host.OpenNamespaces(view, pool(cfg), s.spec.Linux.Namespaces)
+		o.facts.Namespaces, o.namespaces, err = host.OpenNamespaces(ctx, host.Joining{View: view, Claims: pool(cfg), Namespaces: s.spec.Linux.Namespaces})
 		if err != nil {
 			o.close()
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -142,7 +143,7 @@ func width(s string) int { return utf8.RuneCountInString(s) }
 // move the cursor over what stands there.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError {
+		if r == utf8.RuneError || !unicode.IsPrint(r) { // controls, and marks that turn the direction
 			return '·'
 		}
 		return r

@@ -17,14 +17,14 @@ func lintMounts(cfg policy.Config, files []conf.File) []remark {
 	out := lintOverridden(files)
 	standard := policy.Default().Mounts.Rules
 	for _, r := range cfg.Mounts.Rules {
-		if slices.Contains(standard, r) || r.Access != policy.Excepted && r.Access != policy.Layers {
+		if slices.Contains(standard, r) || r.Access == policy.Masked || r.Access == policy.Restricted {
 			continue
 		}
 		i := slices.IndexFunc(standard, func(s policy.PathRule) bool { return s.Path == r.Path })
 		switch {
-		case i >= 0:
+		case i >= 0 && stricter(standard[i].Access, r.Access):
 			out = append(out, remark{"mounts." + string(r.Access), fmt.Sprintf("%q is %s by default, and so is what lies below: this opens it", r.Path, standard[i].Access)})
-		case r.Access == policy.Excepted && cfg.Mounts.Only == nil && !inside(cfg.Mounts.Rules, r.Path):
+		case i < 0 && r.Access == policy.Excepted && cfg.Mounts.Only == nil && !inside(cfg.Mounts.Rules, r.Path):
 			out = append(out, remark{"mounts.except", fmt.Sprintf("%q lies in nothing that is restricted, so the exception changes nothing", r.Path)})
 		}
 	}
@@ -34,6 +34,14 @@ func lintMounts(cfg policy.Config, files []conf.File) []remark {
 		}
 	}
 	return out
+}
+
+// accesses are in the order in which the lists of one file count, the strictest last.
+var accesses = []policy.Access{policy.Excepted, policy.Layers, policy.Readable, policy.Masked, policy.Restricted}
+
+// stricter tells whether the first of two takes more away.
+func stricter(a, b policy.Access) bool {
+	return slices.Index(accesses, a) > slices.Index(accesses, b)
 }
 
 // lintOverridden finds paths about which files, or lists of one file, disagree.
@@ -68,7 +76,7 @@ func pathsIn(f conf.File) []policy.PathRule {
 		return nil
 	}
 	var out []policy.PathRule
-	for _, access := range []policy.Access{policy.Excepted, policy.Layers, policy.Masked, policy.Restricted} {
+	for _, access := range accesses {
 		paths, _ := lists.Mounts[access].([]any)
 		for _, p := range paths {
 			out = append(out, policy.PathRule{Path: fmt.Sprint(p), Access: access})

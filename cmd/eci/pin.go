@@ -80,18 +80,17 @@ func (a *app) readPins() ([]policy.Pin, error) {
 // writePins replaces the file, whole or not at all: the runtime reads it at any time.
 func (a *app) writePins(pins []policy.Pin) error {
 	path := a.lockFile()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write the pins: %w", err)
+	}
 	next, err := os.CreateTemp(filepath.Dir(path), ".images.lock-*")
 	if err != nil {
 		return fmt.Errorf("write the pins: %w", err)
 	}
 	defer os.Remove(next.Name())
-	defer next.Close()
-	if _, err = next.Write(policy.FormatPins(pins)); err == nil {
-		if err = next.Chmod(0o644); err == nil {
-			if err = next.Sync(); err == nil {
-				err = os.Rename(next.Name(), path)
-			}
-		}
+	_, err = next.Write(policy.FormatPins(pins))
+	if err = errors.Join(err, next.Chmod(0o644), next.Sync(), next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
 	}
 	if err != nil {
 		return fmt.Errorf("write the pins: %w", err)

@@ -16,21 +16,23 @@ import (
 
 // commands are the subcommands. What they return is printed as JSON.
 var commands = map[string]func(args []string) (any, error){
-	"attack-ro":       attackReadOnly,      // path [rounds of the race]
-	"attack-ro-inner": attackReadOnlyInner, // path prefix
-	"attack-32":       attack32,            // path prefix
-	"attack-mask":     attackMask,          // volume directory file
-	"caps":            capabilities,        //
-	"cgroup":          cgroups,             //
-	"clock":           clock,               //
-	"devs":            devices,             //
-	"id":              identity,            //
-	"mount":           mounts,              // type…
-	"privileged":      privileged,          // number of a disk as major:minor, volume
-	"stat":            statPaths,           // path…
-	"tty":             terminal,            //
-	"unix":            unixTalk,            // socket text [text]
-	"write":           write,               // path text
+	"attack-ro":          attackReadOnly,      // path [rounds of the race]
+	"attack-ro-inner":    attackReadOnlyInner, // path prefix
+	"attack-32":          attack32,            // path prefix
+	"attack-mask":        attackMask,          // volume directory file
+	"caps":               capabilities,        //
+	"cgroup":             cgroups,             //
+	"clock":              clock,               //
+	"devs":               devices,             //
+	"id":                 identity,            //
+	"mount":              mounts,              // type…
+	"move-mask":          moveMask,            // volume directory
+	"move-mask-detached": moveMaskDetached,    // volume directory prefix
+	"privileged":         privileged,          // number of a disk as major:minor, volume
+	"stat":               statPaths,           // path…
+	"tty":                terminal,            //
+	"unix":               unixTalk,            // socket text [text]
+	"write":              write,               // path text
 }
 
 func main() {

@@ -63,6 +63,10 @@ const (
 	Create Action = "create"
 	Exec   Action = "exec"
 	Update Action = "update"
+
+	// Command is what a container asks of an engine, through a broker. Only the first
+	// refusal of each command is written.
+	Command Action = "command"
 )
 
 // Witness is who says something that is not proven.

@@ -14,14 +14,19 @@ import (
 	"time"
 )
 
-// engine is an engine's socket, opened with O_PATH.
-type engine struct{ socket *os.File }
+// engine is an engine's socket, opened with O_PATH. connect(2) follows the link that
+// procfs has for a descriptor: to what was opened, whatever stands at its path by now.
+type engine struct {
+	socket *os.File // keeps path alive
+	path   string
+}
 
-// dial connects to what was opened, whatever stands at its path by now: connect(2)
-// follows the link that procfs has for a descriptor.
+func newEngine(socket *os.File) engine {
+	return engine{socket, fmt.Sprintf("/proc/self/fd/%d", socket.Fd())}
+}
+
 func (e engine) dial() (*net.UnixConn, error) {
-	at := fmt.Sprintf("/proc/self/fd/%d", e.socket.Fd())
-	return net.DialUnix("unix", nil, &net.UnixAddr{Name: at, Net: "unix"})
+	return net.DialUnix("unix", nil, &net.UnixAddr{Name: e.path, Net: "unix"})
 }
 
 // exchange sends a request to the engine and brings back the answer.

@@ -37,7 +37,8 @@ func readTarget(r *http.Request) (path string, query url.Values, err error) {
 	}
 	// The engine would read parameters from such a body as well, and prefer them.
 	for _, value := range r.Header.Values("Content-Type") {
-		if strings.Contains(strings.ToLower(value), "x-www-form-urlencoded") {
+		kind := strings.ToLower(value)
+		if strings.Contains(kind, "x-www-form-urlencoded") || strings.Contains(kind, "multipart/") {
 			return "", nil, errors.New("the request has a form for a body, which Docker's API does not take")
 		}
 	}

@@ -27,7 +27,8 @@ type Config struct {
 	// Listener is the container's socket, which listens.
 	Listener *os.File
 
-	// Engine is the engine's socket, opened with O_PATH.
+	// Engine is the engine's socket, opened with O_PATH. It has to stay open as long as
+	// there are connections.
 	Engine *os.File
 
 	// Commands are what may be asked for. Without a type, bytes are passed on
@@ -51,7 +52,7 @@ func Serve(ctx context.Context, cfg Config) error {
 	}
 	socket.SetUnlinkOnClose(false) // it is the shim's
 	defer context.AfterFunc(ctx, func() { socket.Close() })()
-	to := engine{cfg.Engine}
+	to := newEngine(cfg.Engine)
 	if cfg.Commands.Type == "" {
 		err = to.relayAll(socket)
 	} else {

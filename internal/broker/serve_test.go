@@ -196,7 +196,7 @@ func TestSmuggling(t *testing.T) {
 
 func TestFormsAreRefused(t *testing.T) {
 	c := newBed(t, policy.Commands{Type: "deny", List: []string{"import"}}, echo).dial(t)
-	for _, kind := range []string{"application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"} {
+	for _, kind := range []string{"application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8", "multipart/form-data; boundary=x"} {
 		c.say("POST /images/create?fromImage=a HTTP/1.1\r\nHost: docker\r\nContent-Type: " + kind + "\r\nContent-Length: 9\r\n\r\nfromSrc=-")
 		c.want(c.whole()[:3], "400")
 	}

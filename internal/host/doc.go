@@ -11,13 +11,15 @@
 //
 // So are namespaces that a spec gives by path ([OpenNamespaces]). Whose one is, is told by
 // the user namespace that owns it, and that by the claims of this runtime's containers;
-// of one that the host owns, by the processes in it.
+// of one that the host owns, by the processes in it, and it stays locked until the container
+// that is judged by them is among them.
 //
 // What it cannot see: what a file system in user space (FUSE) or a server on the
 // network shows; where the names lead that the host's own root file system, if that
-// is an overlay, has for its layers, because they are names of another namespace; hard
-// links to restricted files inside a directory that is mounted whole.
+// is an overlay, has for its layers, because they are names of another namespace; that an
+// overlay shows what lies in a lower layer of it, by the layer's name; hard links to
+// restricted files inside a directory that is mounted whole.
 //
-// The package reads and opens. It changes nothing, mounts nothing and judges
+// The package reads, opens and locks. It changes nothing, mounts nothing and judges
 // nothing.
 package host

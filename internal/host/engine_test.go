@@ -35,7 +35,7 @@ func TestEngineOf(t *testing.T) {
 		t.Errorf("of another bundle: %+v", got)
 	}
 	cfg := e.In(policy.Default())
-	for _, path := range []string{dir + "/root", dir + "/state", dir + "/root/io.containerd.snapshotter.v1.*"} {
+	for _, path := range []string{dir + "/root", dir + "/state", dir + "/root/io.containerd.snapshotter.v1.*/snapshots/*/fs"} {
 		found := false
 		for _, r := range cfg.Mounts.Rules {
 			found = found || r.Path == path

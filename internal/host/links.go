@@ -10,89 +10,118 @@ import (
 )
 
 // maxEntries bounds how many entries of restricted directories are looked at for the
-// other name of a file, for one container.
-const maxEntries = 50_000
+// other names of files, for one container.
+const maxEntries = 100_000
 
 // manyLinks is what [policy.Source] says where the bound was reached.
 const manyLinks = "?"
 
-// linked finds the restricted path that a file with several names has too, or "".
-// Hard links do not leave a file system, so that others are passed by; and so are
-// directories that hold what containers may have.
-func (o *observer) linked(cfg policy.Config, s policy.Source, st linux.Stat) string {
-	if st.Links < 2 || s.Kind == policy.KindDir || s.Kind == policy.KindDevice {
-		return ""
+// findLinks finds the restricted paths that sources with several names have, too. All are
+// looked for at once.
+func (o *observer) findLinks(cfg policy.Config, sources map[int]policy.Source) {
+	w := linkWalk{
+		resolver: o.names, table: o.table, left: maxEntries,
+		found: make(map[policy.FileID]string), devices: make(map[uint64]bool),
 	}
-	walk := linkWalk{resolver: o.names, want: st}
-	for _, rule := range cfg.Mounts.Rules {
-		if rule.Access == policy.Excepted || rule.Access == policy.Layers {
-			walk.open = append(walk.open, o.names.permitted(rule.Path).Path)
+	for i, opened := range o.opened.Sources {
+		kind := sources[i].Kind
+		if opened.Stat.Links > 1 && (kind == policy.KindFile || kind == policy.KindSocket || kind == policy.KindOther) {
+			w.found[idOf(opened.Stat)] = ""
+			w.devices[o.table.deviceOf(opened.Stat)] = true
 		}
 	}
-	for _, rule := range cfg.Mounts.Rules {
-		if rule.Access == policy.Excepted || rule.Access == policy.Layers {
-			continue
-		}
-		plain, rest := splitPattern(rule.Path)
-		for _, place := range o.names.match(o.names.of(plain), rest) {
-			if walk.in(place.path, place.stat) || walk.inMounts(o.table.below(place.path)) {
-				return rule.Path
+	if len(w.found) == 0 {
+		return
+	}
+	w.walk(cfg)
+	for i, opened := range o.opened.Sources {
+		s := sources[i]
+		if name, wanted := w.found[idOf(opened.Stat)]; wanted {
+			s.Linked = name
+			if name == "" && w.left < 0 {
+				s.Linked = manyLinks
 			}
-		}
-		if walk.seen > maxEntries {
-			return manyLinks
+			sources[i] = s
 		}
 	}
-	return ""
 }
 
-func (w *linkWalk) inMounts(mounts []object) bool {
-	for _, m := range mounts {
-		if st, err := linux.StatAt(w.root, "."+m.path); err == nil && w.in(m.path, st) {
-			return true
-		}
-	}
-	return false
-}
+func idOf(st linux.Stat) policy.FileID { return policy.FileID{Device: st.Dev, Inode: st.Ino} }
 
-// linkWalk looks for a name of a file.
+// linkWalk looks for names of files. Hard links do not leave a file system, so that others
+// are passed by, and not even asked what they are: one whose server does not answer would
+// keep us waiting. So are directories that hold what containers may have.
 type linkWalk struct {
 	*resolver
-	want linux.Stat
-	open []string // patterns of what is not restricted
-	seen int
+	table   *table
+	found   map[policy.FileID]string // the rule of the path that was found; "" so far
+	devices map[uint64]bool          // their file systems, as the mount table has them
+	open    []string                 // patterns of what is not restricted
+	left    int                      // how many entries may still be looked at
+	rule    string                   // whose place is looked at
 }
 
-// in looks at a path and all below it, on the file system of the file.
-func (w *linkWalk) in(name string, st linux.Stat) bool {
-	if st.Dev != w.want.Dev || w.seen > maxEntries {
-		return false
+func (w *linkWalk) walk(cfg policy.Config) {
+	for _, rule := range cfg.Mounts.Rules {
+		if !secret(rule.Access) {
+			w.open = append(w.open, w.permitted(rule.Path).Path)
+		}
+	}
+	for _, rule := range cfg.Mounts.Rules {
+		if !secret(rule.Access) {
+			continue
+		}
+		w.rule = rule.Path
+		plain, rest := splitPattern(rule.Path)
+		for _, place := range w.match(w.of(plain), rest) {
+			w.in(place.path, place.stat)
+			for _, m := range w.table.below(place.path) {
+				if !w.devices[deviceOf(m.mount)] || w.table.points[m.path] != m.mount {
+					continue
+				}
+				if st, err := linux.StatAt(w.root, "."+m.path); err == nil {
+					w.in(m.path, st)
+				}
+			}
+		}
+	}
+}
+
+// secret tells whether an access keeps containers from reading.
+func secret(a policy.Access) bool { return a == policy.Restricted || a == policy.Masked }
+
+// in looks at a path and all below it, as far as nothing is mounted on it.
+func (w *linkWalk) in(name string, st linux.Stat) {
+	if w.left < 0 || !w.devices[w.table.deviceOf(st)] {
+		return
 	}
 	if !st.IsDir() {
-		return st.Ino == w.want.Ino
+		if rule, wanted := w.found[idOf(st)]; wanted && rule == "" {
+			w.found[idOf(st)] = w.rule
+		}
+		return
 	}
 	for _, pattern := range w.open {
 		if matches(pattern, name) {
-			return false
+			return
 		}
 	}
 	f, err := linux.OpenAt(w.root, "."+name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return false
+		return
 	}
-	entries, _ := f.ReadDir(-1)
 	defer f.Close()
+	entries, _ := f.ReadDir(-1)
 	for _, e := range entries {
-		if w.seen++; w.seen > maxEntries {
-			return false
+		if w.left--; w.left < 0 {
+			return
 		}
-		if e.Type()&(fs.ModeSymlink|fs.ModeDevice) != 0 {
+		below := under(name, "/"+e.Name())
+		if e.Type()&(fs.ModeSymlink|fs.ModeDevice) != 0 || w.table.points[below] != nil {
 			continue
 		}
-		below, err := linux.StatAt(f, e.Name())
-		if err == nil && w.in(under(name, "/"+e.Name()), below) {
-			return true
+		if st, err := linux.StatAt(f, e.Name()); err == nil {
+			w.in(below, st)
 		}
 	}
-	return false
 }

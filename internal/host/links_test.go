@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/eci-runtime/eci/internal/linux/linuxtest"
@@ -22,7 +23,7 @@ func TestHardLinks(t *testing.T) {
 		must(t, os.Link(root+name, to))
 		return to
 	}
-	for _, name := range []string{"/secret/deep/er/key", "/single", "/secret/open/file", "/secret/layers/1/file", "/home/u/.ssh/id", "/free/x"} {
+	for _, name := range []string{"/secret/deep/er/key", "/single", "/secret/open/file", "/secret/layers/1/file", "/home/u/.ssh/id", "/free/x", "/tools/program"} {
 		file(t, root+name)
 	}
 	l, err := net.Listen("unix", root+"/secret/s")
@@ -31,11 +32,12 @@ func TestHardLinks(t *testing.T) {
 	cfg := config(t, "/proc", "/dev", root+"/secret", root+"/single")
 	cfg.Mounts.Rules = append(cfg.Mounts.Rules,
 		policy.PathRule{Path: root + "/home/*/.ssh", Access: policy.Masked},
+		policy.PathRule{Path: root + "/tools", Access: policy.Readable},
 		policy.PathRule{Path: root + "/secret/open", Access: policy.Excepted},
 		policy.PathRule{Path: root + "/secret/lay*", Access: policy.Layers})
 	for name, want := range map[string]string{
 		"/secret/deep/er/key": root + "/secret", "/single": root + "/single", "/secret/s": root + "/secret",
-		"/home/u/.ssh/id": root + "/home/*/.ssh", "/free/x": "", "/secret/open/file": "", "/secret/layers/1/file": "",
+		"/home/u/.ssh/id": root + "/home/*/.ssh", "/free/x": "", "/tools/program": "", "/secret/open/file": "", "/secret/layers/1/file": "",
 	} {
 		s, facts := look(t, v, cfg, link(name))
 		if s.Linked != want {
@@ -63,6 +65,58 @@ func TestTooManyRestrictedFiles(t *testing.T) {
 	}
 	must(t, os.Link(file(t, root+"/a"), root+"/b"))
 	if s, _ := look(t, v, config(t, many), root+"/b"); s.Linked != manyLinks {
+		t.Errorf("linked to %q", s.Linked)
+	}
+}
+
+// TestLinksAreCountedOnce: all sources of a container share one walk, and where it ends
+// too early only those are in doubt that it has not met.
+func TestLinksAreCountedOnce(t *testing.T) {
+	v := here(t)
+	root := linuxtest.Tmpfs(t)
+	first, many := dir(t, root+"/first"), dir(t, root+"/many")
+	var sources []string
+	for _, name := range []string{"met", "doubtful"} {
+		must(t, os.Link(file(t, root+"/"+name), root+"/"+name+"2"))
+		sources = append(sources, root+"/"+name)
+	}
+	must(t, os.Link(root+"/met", first+"/x"))
+	sources = append(sources, file(t, root+"/single"))
+	for i := range maxEntries * 3 / 4 {
+		must(t, os.Symlink("x", fmt.Sprintf("%s/%d", many, i)))
+	}
+	observe := func(cfg policy.Config) (linked []string) {
+		facts, opened, err := Observe(v, cfg, Request{Bundle: "/run/state/ns/id", Spec: specOf(sources...)})
+		must(t, err)
+		opened.Close()
+		for i := range sources {
+			linked = append(linked, facts.Sources[i].Linked)
+		}
+		return linked
+	}
+	if got, want := observe(config(t, first, many)), []string{first, "", ""}; !slices.Equal(got, want) {
+		t.Errorf("within the bound: %q, want %q", got, want)
+	}
+	if got, want := observe(config(t, first, many, many+"/../many")), []string{first, manyLinks, ""}; !slices.Equal(got, want) {
+		t.Errorf("beyond it: %q, want %q", got, want)
+	}
+}
+
+// TestLinksPassByWhatDoesNotAnswer: a file system whose server is silent hangs whoever
+// asks about it.
+func TestLinksPassByWhatDoesNotAnswer(t *testing.T) {
+	v := here(t)
+	root := linuxtest.Tmpfs(t)
+	secret := dir(t, root+"/secret")
+	server, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("needs /dev/fuse: %v", err)
+	}
+	// Closing it is what ends those who wait.
+	t.Cleanup(func() { server.Close() })
+	mount(t, "silent", dir(t, secret+"/a"), "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", server.Fd()))
+	must(t, os.Link(file(t, secret+"/z/file"), root+"/b"))
+	if s, _ := look(t, v, config(t, secret), root+"/b"); s.Linked != secret {
 		t.Errorf("linked to %q", s.Linked)
 	}
 }

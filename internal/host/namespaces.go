@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -22,12 +23,16 @@ import (
 type Namespaces struct {
 	files map[int]*os.File    // by index into linux.namespaces
 	users map[uint64]*os.File // by inode
+	lock  *os.File            // of the network namespace that is borrowed, nil for none
 }
 
-// Close closes them.
+// Close closes them, and lets others look at a network that was borrowed.
 func (n *Namespaces) Close() {
 	if n == nil {
 		return
+	}
+	if n.lock != nil {
+		n.lock.Close()
 	}
 	for _, f := range n.files {
 		f.Close()
@@ -35,7 +40,7 @@ func (n *Namespaces) Close() {
 	for _, f := range n.users {
 		f.Close()
 	}
-	n.files, n.users = nil, nil
+	n.files, n.users, n.lock = nil, nil, nil
 }
 
 // File is the namespace at index i of the spec's list, nil if it has no path.
@@ -75,15 +80,32 @@ var namespaceKinds = map[int]struct {
 	unix.CLONE_NEWTIME:   {specs.TimeNamespace, "time"},
 }
 
-// OpenNamespaces opens what the paths in a spec's list lead to in the view, through
-// magic links too, and finds out whose it is. Claims are those of this runtime's
-// containers. One that does not exist has no facts.
-func OpenNamespaces(v *View, claims idmap.Pool, list []specs.LinuxNamespace) (map[int]policy.Namespace, *Namespaces, error) {
+// Joining is a container that is about to join namespaces.
+type Joining struct {
+	// View is where the paths lead.
+	View *View
+
+	// Claims are those of this runtime's containers.
+	Claims idmap.Pool
+
+	// Locks is a file of the runtime's alone that is made if it is missing. In it, the
+	// network that is borrowed is locked until the namespaces are closed, so that nobody
+	// else is judged by who lives in it. Empty for whoever only looks.
+	Locks string
+
+	// Namespaces is the spec's list.
+	Namespaces []specs.LinuxNamespace
+}
+
+// OpenNamespaces opens what the paths in a spec's list lead to, through magic links too,
+// and finds out whose it is. One that does not exist has no facts. ErrNetworkBusy: others
+// are about to join the network, and do not come to an end.
+func OpenNamespaces(ctx context.Context, j Joining) (map[int]policy.Namespace, *Namespaces, error) {
 	n := &Namespaces{files: make(map[int]*os.File), users: make(map[uint64]*os.File)}
 	facts := make(map[int]policy.Namespace)
-	err := n.open(v, list, facts)
+	err := n.open(j.View, j.Namespaces, facts)
 	if err == nil && len(n.files) > 0 {
-		err = n.describe(v, claims, facts)
+		err = n.describe(ctx, j, facts)
 	}
 	if err != nil {
 		n.Close()
@@ -129,13 +151,16 @@ func (n *Namespaces) open(v *View, list []specs.LinuxNamespace, facts map[int]po
 }
 
 // describe finds out whose the opened namespaces are.
-func (n *Namespaces) describe(v *View, claims idmap.Pool, facts map[int]policy.Namespace) error {
-	who, err := newResidents(v, claims)
+func (n *Namespaces) describe(ctx context.Context, j Joining, facts map[int]policy.Namespace) error {
+	if err := n.borrow(ctx, j); err != nil {
+		return err
+	}
+	who, err := newResidents(j.View, j.Claims)
 	if err != nil {
 		return err
 	}
 	for i, f := range n.files {
-		if facts[i], err = n.describeOne(v, who, f); err != nil {
+		if facts[i], err = n.describeOne(j.View, who, f); err != nil {
 			return err
 		}
 	}
@@ -246,6 +271,10 @@ func (n *Namespaces) addResidents(who *residents, fact *policy.Namespace, entry 
 	}
 	defer found.proc.Close()
 	fact.Container, fact.UserNS = found.bundle, found.user
+	var err error
+	if fact.Pod, err = who.podOf(found.bundle); err != nil {
+		return err
+	}
 	ns, err := linux.OpenAt(found.proc, "ns/user", unix.O_RDONLY, 0)
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -92,6 +95,7 @@ func (c claims) bundle(t *testing.T, name string, pid int) string {
 		t.Fatal(err)
 	}
 	must(t, os.WriteFile(filepath.Join(bundle, initFile), []byte(strconv.Itoa(pid)), 0o600))
+	must(t, os.WriteFile(filepath.Join(bundle, specFile), []byte(`{"annotations":{"io.kubernetes.cri.sandbox-id":"pod of `+name+`"}}`), 0o600))
 	user, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", pid))
 	must(t, err)
 	must(t, os.Symlink(user, filepath.Join(bundle, UserNSLink)))
@@ -106,10 +110,14 @@ func pinned(t *testing.T, pid int, entry string) string {
 	return at
 }
 
+func joining(v *View, pool idmap.Pool, path string) Joining {
+	return Joining{View: v, Claims: pool, Locks: pool.Dir + ".locks", Namespaces: []specs.LinuxNamespace{{Type: "pid"}, {Type: "network", Path: path}}}
+}
+
 // judge opens one namespace and gives what is known of it, without the inode.
 func judge(t *testing.T, v *View, pool idmap.Pool, path string) policy.Namespace {
 	t.Helper()
-	facts, opened, err := OpenNamespaces(v, pool, []specs.LinuxNamespace{{Type: "pid"}, {Type: "network", Path: path}})
+	facts, opened, err := OpenNamespaces(t.Context(), joining(v, pool, path))
 	must(t, err)
 	defer opened.Close()
 	fact := facts[1]
@@ -233,7 +241,7 @@ func TestBorrowedNetwork(t *testing.T) {
 	first := enter(700000)
 	bundle := pool.bundle(t, "first", first)
 	users := []specs.LinuxIDMapping{{HostID: 700000, Size: 65536}}
-	want := policy.Namespace{Type: "network", HostOwned: true, Container: bundle, UIDMappings: users, GIDMappings: users}
+	want := policy.Namespace{Type: "network", HostOwned: true, Container: bundle, Pod: "pod of first", UIDMappings: users, GIDMappings: users}
 	check := func(want policy.Namespace) {
 		t.Helper()
 		got := judge(t, v, pool.Pool, net)
@@ -256,6 +264,50 @@ func TestBorrowedNetwork(t *testing.T) {
 	ends[stranger]()
 	want.Foreign = false
 	check(want)
+}
+
+// TestBorrowOneByOne: as long as one container is about to join a network that the host owns,
+// another one waits, in the same process too, and no longer than it has to.
+func TestBorrowOneByOne(t *testing.T) {
+	v := here(t)
+	linuxtest.NoLeak(t)
+	pool := newClaims(t)
+	pin := func() string {
+		maker := process(t, unix.CLONE_NEWNET, 0)
+		net := pinned(t, maker, "net")
+		ends[maker]()
+		return net
+	}
+	net, other := pin(), pin()
+	_, first, err := OpenNamespaces(t.Context(), joining(v, pool.Pool, net))
+	must(t, err)
+	judge(t, v, pool.Pool, other) // does not wait
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := OpenNamespaces(ctx, joining(v, pool.Pool, net)); !errors.Is(err, context.Canceled) {
+		t.Errorf("the network of another: %v", err)
+	}
+	onlyLooks := joining(v, pool.Pool, net)
+	onlyLooks.Locks = ""
+	_, looked, err := OpenNamespaces(ctx, onlyLooks)
+	must(t, err)
+	looked.Close()
+
+	done := make(chan error, 1)
+	go func() {
+		_, second, err := OpenNamespaces(t.Context(), joining(v, pool.Pool, net))
+		second.Close()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Errorf("the second one did not wait: %v", err)
+		done <- nil
+	case <-time.After(50 * time.Millisecond):
+	}
+	first.Close()
+	must(t, <-done)
 }
 
 // TestStaleBundles: what a bundle says is not believed without a process.

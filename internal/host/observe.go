@@ -82,7 +82,7 @@ func Observe(v *View, cfg policy.Config, r Request) (policy.Facts, *Opened, erro
 }
 
 func (o *observer) observe(facts *policy.Facts, cfg policy.Config, r Request) error {
-	facts.Sources = make(map[int]policy.Source)
+	facts.Bundle, facts.Sources = r.Bundle, make(map[int]policy.Source)
 	layers, err := o.openLayers(r)
 	if err != nil {
 		return err
@@ -122,10 +122,10 @@ func (o *observer) describeAll(facts *policy.Facts, cfg policy.Config, r Request
 		if err != nil {
 			return fmt.Errorf("look at %s: %w", source.Path, err)
 		}
-		d.Linked = o.linked(cfg, d, source.Stat)
 		d.Own = reaches(d, o.own, "")
 		facts.Sources[i] = d
 	}
+	o.findLinks(cfg, facts.Sources)
 	facts.Layers, err = o.describeLayers(layers, r)
 	return err
 }

@@ -153,10 +153,11 @@ func TestOverlays(t *testing.T) {
 	must(t, os.Chown(root+"/users", 1000, 1000))
 	must(t, os.Symlink(dir(t, root+"/elsewhere"), root+"/link"))
 	bind(t, lower, alias)
+	cfg := config(t, root+"/restricted") // so no container can write to root
 
 	escaped := strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`).Replace(odd)
 	mount(t, "o", merged, "overlay", 0, "lowerdir="+alias+":"+escaped+",upperdir="+root+"/up,workdir="+dir(t, root+"/work"))
-	s, _ := look(t, v, config(t), merged+"/sub")
+	s, _ := look(t, v, cfg, merged+"/sub")
 	if s.FileSystem != "overlay" || len(s.Layers) != 3 {
 		t.Fatalf("%+v", s)
 	}
@@ -167,17 +168,19 @@ func TestOverlays(t *testing.T) {
 			}
 		}
 	}
-	if s, _ := look(t, v, config(t), up+"x"); !slices.Contains(s.Paths, merged+"/x") {
+	if s, _ := look(t, v, cfg, up+"x"); !slices.Contains(s.Paths, merged+"/x") {
 		t.Errorf("a file in the upper layer is not known by the overlay's name: %q", s.Paths)
 	}
 
+	dir(t, root+"/container/own")
 	for name, options := range map[string]string{
-		"through a link":        "lowerdir=" + root + "/link:" + lower,
-		"in a user's directory": "lowerdir=" + root + "/users/own:" + lower,
+		"in a container's directory": "lowerdir=" + root + "/container/own:" + lower,
+		"through a link":             "lowerdir=" + root + "/link:" + lower,
+		"in a user's directory":      "lowerdir=" + root + "/users/own:" + lower,
 	} {
 		at := dir(t, root+"/m")
 		mount(t, "o", at, "overlay", 0, options)
-		s, _ := look(t, v, config(t), at)
+		s, _ := look(t, v, cfg, at)
 		if len(s.Layers) != 2 || !slices.Equal(s.Layers[0], []string{unknownLayer}) {
 			t.Errorf("%s: %q", name, s.Layers)
 		}
@@ -192,13 +195,13 @@ func TestOverlays(t *testing.T) {
 			return unix.Mount("o", at, "overlay", 0, "lowerdir=lower:users/own")
 		}))
 		defer func() { must(t, unix.Unmount(at, 0)) }()
-		s, _ := look(t, v, config(t), at)
+		s, _ := look(t, v, cfg, at)
 		if len(s.Layers) != 2 || s.Layers[0][0] != unknownLayer {
 			t.Errorf("as a volume: %q", s.Layers)
 		}
 		spec := specOf()
 		spec.Root = rootAt(at)
-		facts, opened, err := Observe(v, config(t), Request{Bundle: "/run/state/ns/id", Spec: spec})
+		facts, opened, err := Observe(v, cfg, Request{Bundle: "/run/state/ns/id", Spec: spec})
 		must(t, err)
 		opened.Close()
 		if len(facts.Layers) != 1 || len(facts.Layers[0].Layers) != 2 || !slices.Contains(facts.Layers[0].Layers[0], lower) {

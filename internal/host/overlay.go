@@ -59,13 +59,17 @@ func (o *observer) layers(at object, find finder) [][]string {
 type finder func(o *observer, overlay *mountinfo.Info, name string) (object, bool)
 
 // steadily finds a layer only where its name means now what it meant then, as far as
-// anybody but root has a say: it leads through no link, and through no directory that
-// somebody else can change. Engines mount overlays where their users want them.
+// anybody but root of the host has a say: it leads through no link, and through no
+// directory that a user or a container can change. Engines mount overlays where their
+// users want them.
 func steadily(o *observer, _ *mountinfo.Info, name string) (object, bool) {
 	if !path.IsAbs(name) {
 		return object{}, false
 	}
 	name = path.Clean(name)
+	if !o.names.guarded(path.Dir(name)) {
+		return object{}, false
+	}
 	below, err := linux.StatAt(o.view.root, "."+name)
 	for at := name; at != "/"; {
 		at = path.Dir(at)
@@ -81,7 +85,7 @@ func steadily(o *observer, _ *mountinfo.Info, name string) (object, bool) {
 	return o.find(name, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
 }
 
-// guards tells whether nobody but root can put something else in the place of an entry
+// guards tells whether no user but root can put something else in the place of an entry
 // of a directory. In one with the sticky bit, as /tmp, its owner can (chmod(1)).
 func guards(dir, entry linux.Stat) bool {
 	return dir.UID == 0 && (dir.Mode&0o022 == 0 || dir.Mode&unix.S_ISVTX != 0 && entry.UID == 0)

@@ -14,11 +14,24 @@ import (
 // places finds where the patterns of the configuration lead on this host.
 //
 // Patterns that forbid go where the links lead, whoever made them, those that their
-// wildcards match included. Patterns that permit go only where root's links lead:
-// else the owner of a directory that is permitted could permit another one. Those of
-// layers do both.
+// wildcards match included. Patterns that permit go only where links lead that nobody
+// but root of the host can have made: else whoever may write to a directory that is
+// permitted could permit another one. So do those that permit some uses and forbid others.
 func (r *resolver) places(cfg policy.Config) map[string]policy.Location {
 	places := make(map[string]policy.Location, len(cfg.Mounts.Rules)+len(cfg.Sockets.Engines))
+	for _, pattern := range cfg.Sockets.Engines {
+		places[pattern] = r.forbidden(pattern)
+	}
+	for _, rule := range cfg.Mounts.Rules {
+		switch rule.Access {
+		case policy.Restricted, policy.Masked:
+			places[rule.Path] = r.forbidden(rule.Path)
+		case policy.Excepted, policy.Layers:
+			// What it may turn out to open guards nothing.
+			places[rule.Path] = r.layers(rule.Path, func(*resolved) bool { return true })
+		}
+	}
+	r.guarded = cfg.Guarded(places)
 	for _, pattern := range cfg.Mounts.Only {
 		places[pattern] = r.permitted(pattern)
 	}
@@ -27,14 +40,10 @@ func (r *resolver) places(cfg policy.Config) map[string]policy.Location {
 		case policy.Excepted:
 			places[rule.Path] = r.permitted(rule.Path)
 		case policy.Layers:
-			at := r.permitted(rule.Path)
-			places[rule.Path] = r.links(at, rule.Path, func(found *resolved) bool { return found.steady })
-		default:
-			places[rule.Path] = r.forbidden(rule.Path)
+			places[rule.Path] = r.layers(rule.Path, r.steady)
+		case policy.Readable:
+			places[rule.Path] = r.found(r.permitted(rule.Path), rule.Path, r.steady)
 		}
-	}
-	for _, pattern := range cfg.Sockets.Engines {
-		places[pattern] = r.forbidden(pattern)
 	}
 	return places
 }
@@ -42,28 +51,50 @@ func (r *resolver) places(cfg policy.Config) map[string]policy.Location {
 func (r *resolver) permitted(pattern string) policy.Location {
 	plain, rest := splitPattern(pattern)
 	found := r.of(plain)
-	if !found.steady {
+	if !r.steady(found) {
 		return policy.Location{Path: pattern}
 	}
 	return policy.Location{Path: under(literal(found.path), rest)}
 }
 
+// layers is a place of many directories, which the last wildcard stands for. They are
+// not looked at; links are followed on the way to them.
+func (r *resolver) layers(pattern string, follows func(*resolved) bool) policy.Location {
+	at := policy.Location{Path: pattern}
+	plain, rest := splitPattern(pattern)
+	way, last := cutLast(rest)
+	for _, dir := range r.match(r.of(plain), way) {
+		if !matches(strings.TrimSuffix(pattern, last), dir.path) && follows(dir) {
+			at.Also = append(at.Also, under(literal(dir.path), last))
+		}
+	}
+	slices.Sort(at.Also)
+	at.Also = slices.Compact(at.Also)
+	return at
+}
+
 func (r *resolver) forbidden(pattern string) policy.Location {
 	plain, rest := splitPattern(pattern)
 	found := r.of(plain)
-	at := policy.Location{Path: under(literal(found.path), rest)}
-	if rest == "" {
-		at.Files = addFile(at.Files, found)
-		return at
-	}
-	return r.links(at, pattern, func(*resolved) bool { return true })
+	at := policy.Location{Path: under(literal(found.path), rest), Missing: rest != "" || found.gone}
+	var links []string
+	at = r.found(at, pattern, func(found *resolved) bool {
+		for _, link := range found.links {
+			links = append(links, literal(link))
+		}
+		return true
+	})
+	slices.Sort(links)
+	at.Links = slices.Compact(links)
+	return at
 }
 
-// links adds to a location what its wildcards match: the files, and where links lead.
-func (r *resolver) links(at policy.Location, pattern string, follows func(*resolved) bool) policy.Location {
+// found adds to a location what exists there: the files, and where the links lead that
+// its wildcards match.
+func (r *resolver) found(at policy.Location, pattern string, follows func(*resolved) bool) policy.Location {
 	plain, rest := splitPattern(pattern)
 	dir := r.of(plain)
-	if rest == "" || !follows(dir) {
+	if !follows(dir) {
 		return at
 	}
 	for _, m := range r.match(dir, rest) {
@@ -71,6 +102,10 @@ func (r *resolver) links(at policy.Location, pattern string, follows func(*resol
 			continue
 		}
 		at.Files = addFile(at.Files, m)
+		if rest == "" {
+			continue
+		}
+		at.Missing = false
 		if to := literal(m.path); !slices.Contains(at.Also, to) && !matches(at.Path, m.path) {
 			at.Also = append(at.Also, to)
 		}
@@ -97,7 +132,8 @@ func (r *resolver) match(dir *resolved, rest string) []*resolved {
 	var found []*resolved
 	for _, name := range r.entries(dir, first) {
 		at := *r.follow(under(dir.path, "/"+name), maxLinks)
-		if at.steady = at.steady && dir.steady; at.exists {
+		at.links, at.roots = slices.Concat(dir.links, at.links), at.roots && dir.roots
+		if at.exists {
 			found = append(found, r.match(&at, rest)...)
 		}
 	}
@@ -136,6 +172,17 @@ func splitPattern(pattern string) (plain, rest string) {
 		}
 		plain, rest = plain+"/"+first, next
 	}
+}
+
+// cutLast cuts what splitPattern leaves before its last component with a wildcard.
+func cutLast(rest string) (way, last string) {
+	for i := len(rest); i > 0; {
+		i = strings.LastIndexByte(rest[:i], '/')
+		if last = rest[i:]; isWild(last) {
+			return rest[:i], last
+		}
+	}
+	return "", ""
 }
 
 // cut takes the first component off "/a/b".

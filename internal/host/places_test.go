@@ -46,7 +46,9 @@ func TestResolve(t *testing.T) {
 		"/run/docker.sock", "/var/run -> ../run", "/var/lib/", "/a/b/c/", "/abs -> /a/b", "/abs2 -> /abs/c/../c/",
 		"/loop -> /loop2", "/loop2 -> loop", "/gone -> /a/none/x", "/up -> ../../../a",
 		"1000:/user -> /a", "/via -> /user/b", "/dot -> ./a/./b//c", "/file/link -> /run/docker.sock",
+		"/vol/here -> /a", "/out -> /vol/here/b", "/back -> /vol/here/../run", "/vol/plain/",
 	)
+	r.guarded = func(dir string) bool { return !strings.HasPrefix(dir, "/vol") }
 	for _, tt := range []struct {
 		path, want     string
 		exists, steady bool
@@ -66,10 +68,15 @@ func TestResolve(t *testing.T) {
 		{"/dot", "/a/b/c", true, true},
 		{"/run/docker.sock/below", "/run/docker.sock/below", false, true},
 		{"/file/link", "/run/docker.sock", true, true},
+		{"/vol/here", "/a", true, false}, // a container may have made it
+		{"/vol/here/b/c", "/a/b/c", true, false},
+		{"/out", "/a/b", true, false},
+		{"/back/docker.sock", "/run/docker.sock", true, false},
+		{"/vol/plain/x", "/vol/plain/x", false, true},
 		{"/", "/", true, true},
 	} {
 		got := r.of(tt.path)
-		if got.path != tt.want || got.exists != tt.exists || got.steady != tt.steady {
+		if got.path != tt.want || got.exists != tt.exists || r.steady(got) != tt.steady {
 			t.Errorf("%s leads to %+v, want %s, %t, %t", tt.path, got, tt.want, tt.exists, tt.steady)
 		}
 	}
@@ -86,11 +93,18 @@ func TestPlaces(t *testing.T) {
 		"/run/docker.sock", "/var/run -> /run", "/data/docker/", "/var/lib/docker -> /data/docker",
 		"/home/a/.ssh/", "1000:/home/b -> /data/b", "/data/b/.ssh/", "/data/[odd]/.ssh/", "/home/c -> /data/[odd]",
 		"/pool/a/layers -> /ssd/layers", "/ssd/layers/", "1000:/pool/b/layers -> /etc", "/pool/c/layers/",
-		"1000:/srv/mine -> /etc", "/etc/shadow", "/srv/ours -> /data/b",
+		"1000:/srv/mine -> /etc", "/etc/shadow", "/srv/ours -> /data/b", "/ours -> /data/b",
+		"/pool/a/v1.x -> /ssd/x", "/ssd/x/snapshots/1/fs/", "1000:/pool/b/v1.x/snapshots -> /srv", "/pool/b/v1.y/snapshots/",
+		"/vol/mine -> /data/mine", "/data/mine/secret/x/", "/data/mine/secret/x/a -> /etc",
+		"/bin -> usr/bin", "/usr/bin/", "/etc/group", "/pool/a/tools -> /usr/bin", "1000:/pool/b/tools -> /etc",
+		"/gone -> /nowhere", "/loop -> /loop",
 	)
 	must(t, os.Link(r.root.Name()+"/run/docker.sock", r.root.Name()+"/run/other.sock"))
-	id := r.of("/run/docker.sock").stat
-	sock := []policy.FileID{{Device: id.Dev, Inode: id.Ino}}
+	files := func(name string) []policy.FileID {
+		st := r.of(name).stat
+		return []policy.FileID{{Device: st.Dev, Inode: st.Ino}}
+	}
+	sock := files("/run/docker.sock")
 	cfg := policy.Config{
 		Mounts: policy.Mounts{
 			Rules: []policy.PathRule{
@@ -101,21 +115,51 @@ func TestPlaces(t *testing.T) {
 				{Path: "/srv/mine/x", Access: policy.Excepted},
 				{Path: "/none", Access: policy.Layers},
 				{Path: "/pool/*/layers", Access: policy.Layers},
+				{Path: "/pool/*/v1.*/snapshots/*/fs", Access: policy.Layers},
+				{Path: "/vol/mine/secret", Access: policy.Restricted},
+				{Path: "/vol/mine/secret/open", Access: policy.Excepted},
+				{Path: "/pool", Access: policy.Restricted},
+				{Path: "/srv/mine/x/open/link/y", Access: policy.Excepted},
+				{Path: "/bin", Access: policy.Readable},
+				{Path: "/etc/group", Access: policy.Readable},
+				{Path: "/srv/mine/bin", Access: policy.Readable},
+				{Path: "/pool/?/tools", Access: policy.Readable},
+				{Path: "/none/secret", Access: policy.Masked},
+				{Path: "/etc/shadow/below", Access: policy.Masked},
+				{Path: "/none*/secret", Access: policy.Masked},
+				{Path: "/gone/secret", Access: policy.Masked},
+				{Path: "/loop/secret", Access: policy.Masked},
 			},
-			Only: []string{"/srv/mine", "/srv/ours"},
+			Only: []string{"/srv/mine", "/srv/ours", "/ours", "/vol/mine/secret/x/a"},
 		},
 		Sockets: policy.Sockets{Engines: []string{"/run/*.sock"}},
 	}
 	want := map[string]policy.Location{
-		"/var/run/docker.sock":            {Path: "/run/docker.sock", Files: sock},
-		"/var/lib/docker":                 {Path: "/data/docker"},
+		"/var/run/docker.sock":            {Path: "/run/docker.sock", Files: sock, Links: []string{"/var/run"}},
+		"/var/lib/docker":                 {Path: "/data/docker", Links: []string{"/var/lib/docker"}},
 		"/var/lib/docker/volumes/*/_data": {Path: "/data/docker/volumes/*/_data"},
-		"/home/*/.ssh":                    {Path: "/home/*/.ssh", Also: []string{`/data/\[odd]/.ssh`, "/data/b/.ssh"}},
+		"/home/*/.ssh":                    {Path: "/home/*/.ssh", Also: []string{`/data/\[odd]/.ssh`, "/data/b/.ssh"}, Links: []string{"/home/b", "/home/c"}},
 		"/srv/mine/x":                     {Path: "/srv/mine/x"}, // the link is a user's
 		"/none":                           {Path: "/none"},
-		"/pool/*/layers":                  {Path: "/pool/*/layers", Also: []string{"/ssd/layers"}},
+		"/pool/*/layers":                  {Path: "/pool/*/layers"}, // the last wildcard is for single layers
+		"/pool/*/v1.*/snapshots/*/fs":     {Path: "/pool/*/v1.*/snapshots/*/fs", Also: []string{"/ssd/x/snapshots/*/fs"}},
+		"/vol/mine/secret":                {Path: "/data/mine/secret", Links: []string{"/vol/mine"}},
+		"/vol/mine/secret/open":           {Path: "/data/mine/secret/open"}, // nobody gets the link to write
+		"/pool":                           {Path: "/pool"},
+		"/srv/mine/x/open/link/y":         {Path: "/srv/mine/x/open/link/y"},
+		"/ours":                           {Path: "/data/b"},
+		"/vol/mine/secret/x/a":            {Path: "/etc"},
+		"/bin":                            {Path: "/usr/bin"},
+		"/etc/group":                      {Path: "/etc/group", Files: files("/etc/group")},
+		"/srv/mine/bin":                   {Path: "/srv/mine/bin"}, // it permits reading, too
+		"/pool/?/tools":                   {Path: "/pool/?/tools", Also: []string{"/usr/bin"}},
+		"/none/secret":                    {Path: "/none/secret", Missing: true},
+		"/etc/shadow/below":               {Path: "/etc/shadow/below", Missing: true},
+		"/none*/secret":                   {Path: "/none*/secret", Missing: true},
+		"/gone/secret":                    {Path: "/nowhere/secret", Missing: true, Links: []string{"/gone"}},
+		"/loop/secret":                    {Path: "/loop/secret", Links: []string{"/loop"}}, // nobody can tell
 		"/srv/mine":                       {Path: "/srv/mine"},
-		"/srv/ours":                       {Path: "/data/b"},
+		"/srv/ours":                       {Path: "/srv/ours"}, // a container may have made the link
 		"/run/*.sock":                     {Path: "/run/*.sock", Files: append(sock, sock...)},
 	}
 	got := r.places(cfg)

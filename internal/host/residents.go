@@ -1,6 +1,7 @@
 package host
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,12 +14,16 @@ import (
 
 	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/linux"
+	"github.com/eci-runtime/eci/policy"
 )
 
 // UserNSLink is a link in the bundle of a container that says which user namespace is
 // the container's, as /proc/<pid>/ns/user does: "user:[4026532301]". Only while the
 // container's first process is there is it true.
 const UserNSLink = "eci-userns"
+
+// specFile is the OCI spec of a bundle.
+const specFile = "config.json"
 
 // initFile is the file in a bundle with the number of the first process.
 const initFile = "init.pid"
@@ -176,6 +181,26 @@ func (r *residents) nested(user *os.File) (bool, error) {
 	defer parent.Close()
 	inode, err := inodeOf(parent)
 	return inode != r.hostUser, err
+}
+
+// podOf is the pod of a container, by its spec.
+func (r *residents) podOf(bundle string) (string, error) {
+	dir, err := r.openBundle(bundle)
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
+	data, err := readBelow(dir, specFile)
+	if err != nil {
+		return "", err
+	}
+	var spec struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return "", fmt.Errorf("look for the pod of %s: %w", bundle, err)
+	}
+	return policy.PodOf(spec.Annotations), nil
 }
 
 func (r *residents) openBundle(bundle string) (*os.File, error) {

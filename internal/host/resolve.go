@@ -1,9 +1,14 @@
 package host
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/internal/linux"
 )
@@ -14,22 +19,32 @@ import (
 type resolver struct {
 	root  *os.File
 	known map[string]*resolved
+	// guarded tells whether no container can change what is in a directory.
+	guarded func(dir string) bool
 }
 
 // resolved is where a path leads.
 type resolved struct {
 	path   string // without links, as far as it exists
 	exists bool
-	// steady says that every link on the way belongs to root: nobody else has
-	// made the path lead there.
-	steady bool
-	stat   linux.Stat // of what exists
+	gone   bool // the kernel says that there is nothing; false: it is not known
+	// links are the symbolic links on the way, by paths without links, and roots says
+	// that all of them belong to root.
+	links []string
+	roots bool
+	stat  linux.Stat // of what exists
 }
 
 func newResolver(root *os.File) *resolver {
 	known := make(map[string]*resolved, 256) // the default policy has some 200 directories on the way
-	known["/"] = &resolved{path: "/", exists: true, steady: true}
-	return &resolver{root, known}
+	known["/"] = &resolved{path: "/", exists: true, roots: true}
+	return &resolver{root, known, func(string) bool { return false }}
+}
+
+// steady tells whether nobody but root of the host can have made a path lead where it
+// does. A container's root is the same user, on an ID-mapped volume.
+func (r *resolver) steady(found *resolved) bool {
+	return found.roots && !slices.ContainsFunc(found.links, func(link string) bool { return !r.guarded(path.Dir(link)) })
 }
 
 // maxLinks is how many symbolic links a path may lead through, as in the kernel
@@ -57,12 +72,14 @@ func (r *resolver) follow(name string, links int) *resolved {
 
 // step goes from a directory to one of its entries.
 func (r *resolver) step(dir *resolved, base string, links int) *resolved {
-	here := &resolved{path: strings.TrimSuffix(dir.path, "/") + "/" + base, steady: dir.steady}
+	here := &resolved{path: strings.TrimSuffix(dir.path, "/") + "/" + base, links: dir.links, roots: dir.roots}
 	if !dir.exists {
+		here.gone = dir.gone
 		return here
 	}
 	st, err := linux.StatAt(r.root, "."+here.path)
 	if err != nil {
+		here.gone = errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
 		return here
 	}
 	if !st.IsSymlink() {
@@ -78,20 +95,21 @@ func (r *resolver) step(dir *resolved, base string, links int) *resolved {
 		target = dir.path + "/" + target
 	}
 	found := r.climb(target, links-1)
-	found.steady = found.steady && dir.steady && st.UID == 0
+	found.links = slices.Concat(dir.links, []string{here.path}, found.links)
+	found.roots = found.roots && dir.roots && st.UID == 0
 	return found
 }
 
 // climb resolves the target of a link, in which ".." goes up from where the links
 // before it led.
 func (r *resolver) climb(target string, links int) *resolved {
-	at := &resolved{path: "/", exists: true, steady: true}
+	at := &resolved{path: "/", exists: true, roots: true}
 	for name := range strings.SplitSeq(target, "/") {
 		switch name {
 		case "", ".":
 		case "..":
 			up := *r.follow(path.Dir(at.path), links)
-			up.steady = up.steady && at.steady
+			up.links, up.roots = slices.Concat(at.links, up.links), up.roots && at.roots
 			at = &up
 		default:
 			at = r.step(at, name, links)

@@ -6,6 +6,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
+	"github.com/eci-runtime/eci/internal/linux"
 	"github.com/eci-runtime/eci/policy"
 )
 
@@ -17,8 +18,9 @@ type table struct {
 	// device number of its own in stat(2), but not here.
 	byDevice map[uint64][]*mountinfo.Info
 	uppers   []upper
-	root     *mountinfo.Info // what is mounted at /, nil if nothing is
-	state    uint64          // see View
+	points   map[string]*mountinfo.Info // what is mounted on top, by its mount point
+	root     *mountinfo.Info            // what is mounted at /, nil if nothing is
+	state    uint64                     // see View
 }
 
 // upper is the directory of an overlay in which its changes lie.
@@ -32,9 +34,11 @@ func newTable(all []*mountinfo.Info) *table {
 		all:      all,
 		byID:     make(map[uint64]*mountinfo.Info, len(all)),
 		byDevice: make(map[uint64][]*mountinfo.Info, len(all)),
+		points:   make(map[string]*mountinfo.Info, len(all)),
 	}
 	for _, m := range all {
 		t.byID[uint64(m.ID)] = m
+		t.points[m.Mountpoint] = m
 		t.byDevice[deviceOf(m)] = append(t.byDevice[deviceOf(m)], m)
 		if m.Mountpoint == "/" {
 			t.root = m
@@ -49,6 +53,15 @@ func newTable(all []*mountinfo.Info) *table {
 }
 
 func deviceOf(m *mountinfo.Info) uint64 { return unix.Mkdev(uint32(m.Major), uint32(m.Minor)) }
+
+// deviceOf is the file system that a file lies on, by the number that the table has for
+// it; 0 if it is in a mount that the table does not have.
+func (t *table) deviceOf(st linux.Stat) uint64 {
+	if m := t.byID[st.MountID]; m != nil {
+		return deviceOf(m)
+	}
+	return 0
+}
 
 // object is something in a file system, whatever it is called.
 type object struct {

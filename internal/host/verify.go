@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/linux"
 )
+
+// ErrChanged says that what is mounted below a source is not what was judged.
+var ErrChanged = errors.New("what is mounted on the host below a volume changed while the container was created")
 
 // part is a mount below a source, as far as it was judged.
 type part struct {
@@ -47,7 +51,7 @@ func (o *Opened) Verify(source *idmap.Source, clone *os.File) error {
 	}
 	for _, m := range beneath(all, int(st.MountID)) {
 		if !judged[partOf(m)] {
-			return fmt.Errorf("what is mounted below %q on the host changed while the container was created", source.Path)
+			return fmt.Errorf("%w: %q", ErrChanged, source.Path)
 		}
 	}
 	return nil

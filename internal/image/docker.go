@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/eci-runtime/eci/policy"
@@ -177,14 +178,16 @@ func readSmall(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, 1<<20))
 }
 
-// DockerRoots are the data directories of dockerd: where the policy lets the layers
-// of its graph drivers be.
+// DockerRoots are the data directories of dockerd: where the policy lets the root file
+// systems of its graph drivers be.
 func DockerRoots(cfg policy.Config) []string {
 	var roots []string
 	for _, r := range cfg.Mounts.Rules {
-		dir, driver := filepath.Split(r.Path)
-		if r.Access == policy.Layers && (driver == "overlay2" || driver == "vfs") {
-			roots = append(roots, filepath.Clean(dir))
+		for _, driver := range []string{"overlay2", "vfs"} {
+			root, ok := strings.CutSuffix(r.Path, "/"+place(driver, "*"))
+			if ok && r.Access == policy.Layers && !slices.Contains(roots, root) {
+				roots = append(roots, root)
+			}
 		}
 	}
 	return roots

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/eci-runtime/eci/policy"
 )
 
 func chainOf(n int) string { return fmt.Sprintf("sha256:%064x", n) }
@@ -107,4 +110,16 @@ func TestIdentifyByDockerVFS(t *testing.T) {
 	}
 	q.Root = d[1]
 	checkChain(t, q, store, errOther.Error())
+}
+
+// TestDockerRoots: where the policy has layers of single containers, Docker is.
+func TestDockerRoots(t *testing.T) {
+	cfg := policy.Default()
+	for _, p := range []string{"/data/docker/overlay2/*/merged", "/srv/d/vfs/dir/*", "/data/other/overlay2/*/diff"} {
+		cfg.Mounts.Rules = append(cfg.Mounts.Rules, policy.PathRule{Path: p, Access: policy.Layers})
+	}
+	cfg.Mounts.Rules = append(cfg.Mounts.Rules, policy.PathRule{Path: "/no/vfs/dir/*", Access: policy.Excepted})
+	if got, want := DockerRoots(cfg), []string{"/var/lib/docker", "/data/docker", "/srv/d"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }

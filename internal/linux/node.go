@@ -26,6 +26,11 @@ func Unlink(dir *os.File, path string) error {
 	return at("unlinkat", dir, path, func(fd int) error { return unix.Unlinkat(fd, path, 0) })
 }
 
+// Rmdir removes the empty directory path below dir. unlinkat(2).
+func Rmdir(dir *os.File, path string) error {
+	return at("rmdir", dir, path, func(fd int) error { return unix.Unlinkat(fd, path, unix.AT_REMOVEDIR) })
+}
+
 // Chown changes the owner of path below dir without following a last symbolic
 // link. fchownat(2).
 func Chown(dir *os.File, path string, uid, gid uint32) error {
@@ -38,6 +43,14 @@ func Chown(dir *os.File, path string, uid, gid uint32) error {
 // when f is closed.
 func Lock(f *os.File) error {
 	return at("flock", f, "", func(fd int) error { return unix.Flock(fd, unix.LOCK_EX) })
+}
+
+// TryLockByte takes the exclusive lock of one byte of f, whether or not f is that long; EAGAIN
+// if another opening of the file has it. It is let go when f is closed. F_OFD_SETLK,
+// fcntl_locking(2).
+func TryLockByte(f *os.File, offset int64) error {
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: offset, Len: 1}
+	return at("fcntl", f, "", func(fd int) error { return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock) })
 }
 
 // Chmod sets the permission bits of path below dir, following a last symbolic
