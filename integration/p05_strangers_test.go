@@ -108,10 +108,11 @@ func TestP05_StrangersAtOnce(t *testing.T) {
 	wantUnlocked(t, d)
 }
 
-// TestP05_PodAtOnce: containers of one pod that are created at once share what they are to
-// share, by one shim or by several.
+// TestP05_PodAtOnce: containers that are created at once share what they are to share, by
+// one shim, which is there already, or by several.
 func TestP05_PodAtOnce(t *testing.T) {
 	d := freshBed(t, testbed.Options{})
+	start(t, d, testbed.Container{ID: "shim", Spec: inPod("pod", "sandbox")})
 	for name, change := range map[string]func(*specs.Spec){"one shim": inPod("pod", "container"), "several": func(*specs.Spec) {}} {
 		t.Run(name, func(t *testing.T) {
 			join := joining(map[specs.LinuxNamespaceType]string{"network": podNetwork(t)})
@@ -122,7 +123,7 @@ func TestP05_PodAtOnce(t *testing.T) {
 			for _, task := range tasks[1:] {
 				wantShared(t, tasks[0], task, "network")
 			}
-			wantClaims(t, d, 5, 1)
+			wantClaims(t, d, 1+5, 1+1)
 			deleteAll(t, tasks)
 		})
 	}

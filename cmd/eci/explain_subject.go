@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,7 +52,7 @@ func (s *subject) engine() host.Engine {
 // that name, else a container.
 func (a *app) subject(ctx context.Context, in io.Reader, arg string) (*subject, error) {
 	if arg == "-" {
-		return readSubject(in, ".")
+		return a.readSubject(in, ".")
 	}
 	f, err := os.Open(arg)
 	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsRune(arg, '/') && filepath.Ext(arg) != ".json" {
@@ -61,10 +62,10 @@ func (a *app) subject(ctx context.Context, in io.Reader, arg string) (*subject, 
 		return nil, err
 	}
 	defer f.Close()
-	return readSubject(f, filepath.Dir(arg))
+	return a.readSubject(f, filepath.Dir(arg))
 }
 
-func readSubject(r io.Reader, dir string) (*subject, error) {
+func (a *app) readSubject(r io.Reader, dir string) (*subject, error) {
 	s := &subject{spec: new(specs.Spec)}
 	if err := json.NewDecoder(r).Decode(s.spec); err != nil {
 		return nil, fmt.Errorf("read the OCI spec: %w", err)
@@ -77,7 +78,7 @@ func readSubject(r io.Reader, dir string) (*subject, error) {
 		return s, nil
 	}
 	// Nobody else's directory is a bundle, beside which nothing may be mounted.
-	s.bundle = filepath.Join(stateDir, taskDir, namespaces.Default, "example")
+	s.bundle = filepath.Join(stateDir, taskDir, cmp.Or(a.namespace, namespaces.Default), "example")
 	if r := s.spec.Root; r != nil && !filepath.IsAbs(r.Path) {
 		r.Path = filepath.Join(dir, r.Path)
 	}

@@ -14,12 +14,15 @@ var restricted = scene{
 	meaning:  "What counts is what is opened: the files of the host's passwords by their directory and by a link, and the socket of containerd under another name:",
 	before:   disguise,
 	script: `
-ctr run --rm --mount type=bind,src=/etc,dst=/mnt,options=rbind:ro \
-    --runtime {runtime} {image} c grep -c . /mnt/shadow
-ctr run --rm --mount type=bind,src={dir}/notes,dst=/mnt,options=bind:ro \
-    --runtime {runtime} {image} c grep -c . /mnt
-ctr run --rm --mount type=bind,src={dir}/socket,dst=/mnt,options=bind \
-    --runtime {runtime} {image} c stat -c %F /mnt
+ctr run --rm --runtime {runtime} \
+    --mount type=bind,src=/etc,dst=/mnt,options=rbind:ro \
+    {image} c grep -c . /mnt/shadow
+ctr run --rm --runtime {runtime} \
+    --mount type=bind,src={dir}/notes,dst=/mnt,options=bind:ro \
+    {image} c grep -c . /mnt
+ctr run --rm --runtime {runtime} \
+    --mount type=bind,src={dir}/socket,dst=/mnt,options=bind \
+    {image} c stat -c %F /mnt
 `,
 	judge: judgeRestricted,
 }
