@@ -190,6 +190,28 @@ func TestPromises(t *testing.T) {
 	}
 }
 
+var namedTest = regexp.MustCompile("`(Test[A-Za-z0-9_]*[A-Za-z0-9])`")
+
+// TestNamedTests wants every test that the threat model names.
+func TestNamedTests(t *testing.T) {
+	tests := map[string]bool{}
+	for _, s := range sources(t) {
+		if !s.test || !within(s.dir, "integration") {
+			continue
+		}
+		for _, decl := range s.file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
+				tests[f.Name.Name] = true
+			}
+		}
+	}
+	for _, m := range namedTest.FindAllStringSubmatch(text(t, "docs/threat-model.md"), -1) {
+		if !tests[m[1]] {
+			t.Errorf("docs/threat-model.md names %s, which is no test of integration/", m[1])
+		}
+	}
+}
+
 // TestRules compares the rules of package policy with the headings of
 // docs/policy.md: a message names the rule, and the reader looks there for it.
 func TestRules(t *testing.T) {
