@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/audit"
 	"github.com/eci-runtime/eci/internal/conf"
+	"github.com/eci-runtime/eci/internal/linux"
 	"github.com/eci-runtime/eci/policy"
 )
 
@@ -64,6 +66,13 @@ func start(args arguments, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if group != args.id {
+		lock, err := lockGroup(cfg.StateDir, address)
+		if err != nil {
+			return fmt.Errorf("state directory: %w", err)
+		}
+		defer lock.Close()
+	}
 	listener, err := listen(ctx, address)
 	if err != nil {
 		return err
@@ -76,6 +85,23 @@ func start(args arguments, stdin io.Reader, stdout io.Writer) error {
 		}
 	}
 	return boot.answer(stdout, address)
+}
+
+// lockGroup keeps everybody else who starts a server for the same address waiting until the
+// result is closed: between bind(2) and the server's first answer, a socket looks like that of
+// a dead one. It is the byte of a file that is numbered like the address.
+func lockGroup(stateDir, address string) (*os.File, error) {
+	f, err := linux.OpenAt(nil, filepath.Join(stateDir, "groups"), unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(address))
+	if err := linux.LockByte(f, int64(hash.Sum64()>>1)); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // launch starts the server on listener and returns when it runs.

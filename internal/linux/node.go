@@ -53,6 +53,12 @@ func TryLockByte(f *os.File, offset int64) error {
 	return at("fcntl", f, "", func(fd int) error { return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock) })
 }
 
+// LockByte is TryLockByte that waits. F_OFD_SETLKW.
+func LockByte(f *os.File, offset int64) error {
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: offset, Len: 1}
+	return at("fcntl", f, "", func(fd int) error { return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLKW, &lock) })
+}
+
 // Chmod sets the permission bits of path below dir, following a last symbolic
 // link. fchmodat(2).
 func Chmod(dir *os.File, path string, mode uint32) error {
