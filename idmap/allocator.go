@@ -80,6 +80,27 @@ func (p Pool) Claim(owner string) (Range, error) {
 	return r, err
 }
 
+// Next is the range that Claim would give now, if it need not sweep. Nobody gets it by that.
+// ErrPoolExhausted: there is none.
+func (p Pool) Next() (Range, error) {
+	claims, err := p.Claims()
+	if err != nil {
+		return Range{}, err
+	}
+	taken, err := p.Reserved.within(p.First, p.Last)
+	if err != nil {
+		return Range{}, fmt.Errorf("read reserved IDs: %w", err)
+	}
+	for _, c := range claims {
+		taken = append(taken, c.Range)
+	}
+	next, ok := p.lowest(taken)
+	if !ok {
+		return Range{}, ErrPoolExhausted
+	}
+	return next, nil
+}
+
 // ClaimRange gives owner the range r, which the caller brings; it need not lie
 // between First and Last, and may be reserved for an engine (a kubelet's ranges are).
 // ErrRangeTaken if it overlaps a claimed one, unless that is r itself and owner

@@ -161,6 +161,19 @@ func TestPoolClaimRange(t *testing.T) {
 	claim(t, p, bundle, "13000-13999") // not at 12500: ranges stay aligned
 }
 
+// What is next is what the next claim gets.
+func TestPoolNext(t *testing.T) {
+	p := testPool(t, 2)
+	for range 2 {
+		next, err := p.Next()
+		must(t, err)
+		claim(t, p, t.TempDir(), next.String())
+	}
+	if next, err := p.Next(); !errors.Is(err, ErrPoolExhausted) {
+		t.Errorf("got %v, %v", next, err)
+	}
+}
+
 // A client may bring what is an engine's to give, and nothing of a user.
 func TestPoolClaimRangeOfUsers(t *testing.T) {
 	p := testPool(t, 5)

@@ -25,7 +25,7 @@ type auditor struct {
 func newAuditor(ctx context.Context, cfg policy.Config, host *hostView, r *taskapi.CreateTaskRequest) *auditor {
 	ns, _ := namespaces.Namespace(ctx)
 	return &auditor{
-		log:     audit.Log{Root: host.root, Audit: cfg.Audit},
+		log:     audit.Log{Root: host.Root(), Audit: cfg.Audit},
 		subject: audit.Subject{Namespace: ns, Container: r.ID, Action: audit.Create},
 	}
 }

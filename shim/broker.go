@@ -123,7 +123,7 @@ func (b *builder) serveSocket(i int, engine *idmap.Source, commands policy.Comma
 		return "", fmt.Errorf("make a socket: %w", err)
 	}
 	defer listener.Close()
-	started, err := startBroker(b.host.ns, b.log, commands, listener, engine.File)
+	started, err := startBroker(b.host.NS(), b.log, commands, listener, engine.File)
 	if err != nil {
 		return "", err
 	}

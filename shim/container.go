@@ -71,15 +71,12 @@ func newContainer(ctx context.Context, cfg policy.Config, host *hostView, log *a
 	}, nil
 }
 
-// pool is the pool of ID ranges that the configuration describes.
-func pool(cfg policy.Config, host *hostView) idmap.Pool {
-	p := idmap.Pool{
-		Dir:   rangesDir(cfg.StateDir),
-		First: cfg.IDs.Base, Last: cfg.IDs.End, Size: cfg.IDs.Size,
-		Reserved: idmap.HostReserved,
-	}
-	if host != nil {
-		p.Exists = idmap.ExistsBelow(host.root)
+// pool is the pool of ID ranges that the configuration describes. Owners are looked for
+// where containerd sees them.
+func pool(cfg policy.Config, view *hostView) idmap.Pool {
+	p := host.Pool(cfg)
+	if view != nil {
+		p.Exists = idmap.ExistsBelow(view.Root())
 	}
 	return p
 }
@@ -241,12 +238,9 @@ func releaseClaims(bundle string) error {
 	if err != nil {
 		return err
 	}
-	err = idmap.Pool{Dir: rangesDir(stateDir)}.ReleaseOwner(bundle)
+	err = idmap.Pool{Dir: host.RangesDir(stateDir)}.ReleaseOwner(bundle)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // the state directory is gone, and all claims with it
 	}
 	return err
 }
-
-// rangesDir is the directory of claims.
-func rangesDir(stateDir string) string { return filepath.Join(stateDir, "ranges") }

@@ -11,8 +11,6 @@ import (
 // namespace.
 type hostView struct {
 	*host.View
-	ns   *os.File // containerd's mount namespace
-	root *os.File // its root directory
 
 	containerd string // path of the socket of containerd's gRPC API
 }
@@ -23,8 +21,8 @@ func newHostView(ns *os.File, containerd string) (*hostView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hostView{v, v.NS(), v.Root(), containerd}, nil
+	return &hostView{v, containerd}, nil
 }
 
 // config is where the configuration is read from.
-func (v *hostView) config() conf.Source { return conf.Source{Root: v.root} }
+func (v *hostView) config() conf.Source { return conf.Source{Root: v.Root()} }

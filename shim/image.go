@@ -37,7 +37,7 @@ func imageQuery(cfg policy.Config, spec *specs.Spec, r *taskapi.CreateTaskReques
 func findImage(ctx context.Context, host *hostView, q image.Query) policy.Image {
 	q.Address = host.containerd
 	q.Namespace, _ = namespaces.Namespace(ctx)
-	found, err := askImage(host.ns, q)
+	found, err := askImage(host.NS(), q)
 	if err != nil {
 		return policy.Image{Why: err.Error()}
 	}

@@ -36,7 +36,7 @@ func (c *container) stage(spec *specs.Spec, d policy.Decision, opened *host.Open
 			Volumes: make(map[int]string),
 		},
 	}
-	err = idmap.RunStage(idmap.StageConfig{Range: c.ids, UserNS: userns, HostNS: c.host.ns}, func(s *idmap.Stage) error {
+	err = idmap.RunStage(idmap.StageConfig{Range: c.ids, UserNS: userns, HostNS: c.host.NS()}, func(s *idmap.Stage) error {
 		b.Stage = s
 		return b.build(rootfs)
 	})

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/conf"
 	"github.com/eci-runtime/eci/policy"
 )
@@ -99,15 +98,6 @@ func (b *bench) find(name string) string {
 		}
 	}
 	return ""
-}
-
-// pool is the runtime's pool of host IDs.
-func pool(cfg policy.Config) idmap.Pool {
-	return idmap.Pool{
-		Dir:   filepath.Join(cfg.StateDir, "ranges"),
-		First: cfg.IDs.Base, Last: cfg.IDs.End, Size: cfg.IDs.Size,
-		Reserved: idmap.HostReserved,
-	}
 }
 
 // ok is a finding without a complaint.

@@ -12,11 +12,12 @@ import (
 	"strings"
 
 	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/host"
 )
 
 func probePool(_ context.Context, b *bench) []finding {
 	const what = "host IDs"
-	p := pool(b.cfg)
+	p := host.Pool(b.cfg)
 	claims, err := p.Claims()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return []finding{{what, missing, err.Error(), nothingStarts, "the directory must be root's: see state_dir"}}
@@ -81,7 +82,7 @@ func subIDs() []subID {
 // probeSubIDs looks for ranges that belong to a user of the host and to a container.
 func probeSubIDs(_ context.Context, b *bench) []finding {
 	const what = "subordinate IDs"
-	p := pool(b.cfg)
+	p := host.Pool(b.cfg)
 	claims, _ := p.Claims()
 	whole := idmap.Range{Base: p.First, Size: p.Last - p.First + 1}
 	var inside, clash []string

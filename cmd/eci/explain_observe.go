@@ -12,7 +12,6 @@ import (
 	"github.com/opencontainers/image-spec/identity"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/eci-runtime/eci/idmap"
 	"github.com/eci-runtime/eci/internal/engine"
 	"github.com/eci-runtime/eci/internal/host"
 	"github.com/eci-runtime/eci/internal/image"
@@ -55,7 +54,7 @@ func (a *app) observe(ctx context.Context, cfg policy.Config, s *subject, imageN
 		return nil, err
 	}
 	if s.spec.Linux != nil {
-		o.facts.Namespaces, o.namespaces, err = host.OpenNamespaces(ctx, host.Joining{View: view, Claims: pool(cfg), Namespaces: s.spec.Linux.Namespaces})
+		o.facts.Namespaces, o.namespaces, err = host.OpenNamespaces(ctx, host.Joining{View: view, Claims: host.Pool(cfg), Namespaces: s.spec.Linux.Namespaces})
 		if err != nil {
 			o.close()
 			return nil, err
@@ -172,23 +171,16 @@ func copySpec(s *specs.Spec) (*specs.Spec, error) {
 
 // nextRange is the first host ID that a container has, or could get.
 func nextRange(cfg policy.Config, bundle string) uint32 {
-	p := pool(cfg)
+	p := host.Pool(cfg)
 	claims, _ := p.Claims()
-	taken := make([]idmap.Range, 0, len(claims))
 	for _, c := range claims {
 		if c.Owner == bundle {
 			return c.Base
 		}
-		taken = append(taken, c.Range)
 	}
-	for _, s := range subIDs() {
-		taken = append(taken, s.Range)
+	next, err := p.Next()
+	if err != nil {
+		return p.First
 	}
-	for base := uint64(p.First); base+uint64(p.Size)-1 <= uint64(p.Last); base += uint64(p.Size) {
-		r := idmap.Range{Base: uint32(base), Size: p.Size}
-		if !slices.ContainsFunc(taken, r.Overlaps) {
-			return r.Base
-		}
-	}
-	return p.First
+	return next.Base
 }

@@ -191,7 +191,7 @@ func rootOf(ctx context.Context, c *client.Client) string {
 func (a *app) bundle(namespace, id string) string {
 	state := stateDir
 	if cfg, err := a.source().Load(); err == nil {
-		claims, _ := pool(cfg).Claims()
+		claims, _ := host.Pool(cfg).Claims()
 		for _, c := range claims {
 			if strings.HasSuffix(c.Owner, "/"+filepath.Join(taskDir, namespace, id)) {
 				return c.Owner

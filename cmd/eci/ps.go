@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eci-runtime/eci/idmap"
+	"github.com/eci-runtime/eci/internal/host"
 	"github.com/eci-runtime/eci/internal/linux"
 )
 
@@ -75,7 +76,7 @@ func (a *app) ps() error {
 	if err != nil {
 		return err
 	}
-	claims, err := pool(cfg).Claims()
+	claims, err := host.Pool(cfg).Claims()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list the claims: %w", err)
 	}
