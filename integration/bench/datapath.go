@@ -65,6 +65,16 @@ func (b *bench) dataRow(ctx context.Context, pair [2]*session, first int, r row)
 		}
 		return took, err
 	}
+	if r.Sparse {
+		const samples = 4
+		return b.alternate(samples, func(side int) error {
+			took, err := do(side, 1)
+			if err == nil {
+				b.add(r.Name, side, samples, nano(took))
+			}
+			return err
+		})
+	}
 	n, err := calibrate(func(n int) (time.Duration, error) { return do(first, n) })
 	if err != nil {
 		return err

@@ -124,7 +124,7 @@ func writeJSON(path string, b *bench, m *machine, results map[string]result, err
 			}
 			rr := rowReport{
 				Name: row.Name, Group: g.Title, Unit: row.Unit, Legend: row.Legend, Ratio: res.comparison,
-				Target: row.Target.String(), Verdict: row.Target.verdict(res.comparison),
+				Target: row.Target.show(row.Unit), Verdict: row.Target.verdict(res.Samples),
 			}
 			for i, s := range res.Samples {
 				rr.Sides[i] = sideReport{Median: median(s), P20: p20(s), Samples: s}

@@ -11,6 +11,7 @@ type row struct {
 	Unit   unit
 	Target target
 	Legend string // what was done, one sentence without a full stop
+	Sparse bool   // an operation that has to rest before: few samples, of one operation each
 }
 
 // A unit names what the samples of a row count, and how a figure is shown.
@@ -46,38 +47,58 @@ func (u unit) show(v float64) string {
 	return fmt.Sprintf("%.*f %s", digits, v, steps[i])
 }
 
-// A target is what a ratio has to be. The zero value asks for nothing.
-type target struct{ Min, Max float64 }
+// A target is what a row has to reach: a ratio, or what the second side itself needs.
+// The zero value asks for nothing.
+type target struct {
+	Min, Max float64 // of the ratio
+	Most     float64 // of the second side, in the unit of the row
+	Over     float64 // of the second side over the first, in the unit of the row
+}
 
 func atMost(limit float64) target        { return target{Max: limit} }
 func between(least, most float64) target { return target{Min: least, Max: most} }
 
-func (t target) String() string {
+// within is for what has no like on the first side, or does another thing there.
+func within(most float64) target { return target{Most: most} }
+func over(most float64) target   { return target{Over: most} }
+
+// show is the target in the unit of its row.
+func (t target) show(u unit) string {
 	switch {
 	case t == target{}:
 		return ""
+	case t.Most != 0:
+		return "≤ " + u.show(t.Most)
+	case t.Over != 0:
+		return "≤ +" + u.show(t.Over)
 	case t.Min == 0:
 		return fmt.Sprintf("≤ %.2f", t.Max)
 	}
 	return fmt.Sprintf("%.2f–%.2f", t.Min, t.Max)
 }
 
-// meets tells whether a ratio is within the target, as it is printed: with two
-// digits.
-func (t target) meets(ratio float64) bool {
-	rounded := math.Round(ratio*100) / 100
+// meets tells whether a figure of the second side is within the target, given that of the
+// first. A ratio counts as it is printed: with two digits.
+func (t target) meets(first, second float64) bool {
+	switch {
+	case t.Most != 0:
+		return second <= t.Most
+	case t.Over != 0:
+		return second-first <= t.Over
+	}
+	rounded := math.Round(ratio(second, first)*100) / 100
 	return rounded >= t.Min && rounded <= t.Max
 }
 
-// verdict is "ok" for a comparison that meets the target, "(ok)" where only the
-// undisturbed samples do, "—" where neither does, and empty without a target.
-func (t target) verdict(c comparison) string {
+// verdict is "ok" for samples whose medians meet the target, "(ok)" where only the
+// undisturbed ones do, "—" where neither does, and empty without a target.
+func (t target) verdict(samples [2][]float64) string {
 	switch {
 	case t == target{}:
 		return ""
-	case t.meets(c.Median):
+	case t.meets(median(samples[0]), median(samples[1])):
 		return "ok"
-	case t.meets(c.P20):
+	case t.meets(p20(samples[0]), p20(samples[1])):
 		return "(ok)"
 	}
 	return "—"

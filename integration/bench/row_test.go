@@ -32,28 +32,34 @@ func TestShow(t *testing.T) {
 
 func TestTarget(t *testing.T) {
 	nan := math.NaN()
+	both := func(median, p20 float64) []float64 { return []float64{p20, p20, median, median, median} }
 	for _, tt := range []struct {
-		target      target
-		median, p20 float64
-		shown       string
-		verdict     string
+		target        target
+		first, second []float64
+		shown         string
+		verdict       string
 	}{
-		{target{}, 7, 7, "", ""},
-		{atMost(1.1), 0.2, 0.2, "≤ 1.10", "ok"},
-		{atMost(1.1), 1.104, 1.2, "≤ 1.10", "ok"},
-		{atMost(1.1), 1.106, 1.2, "≤ 1.10", "—"},
-		{atMost(1.1), 1.106, 1.1, "≤ 1.10", "(ok)"},
-		{between(0.97, 1.03), 0.966, 2, "0.97–1.03", "ok"},
-		{between(0.97, 1.03), 0.964, 2, "0.97–1.03", "—"},
-		{between(0.97, 1.03), 1.036, 0.96, "0.97–1.03", "—"},
-		{between(0.97, 1.03), 1.036, 1, "0.97–1.03", "(ok)"},
-		{atMost(1.1), nan, nan, "≤ 1.10", "—"},
+		{target{}, both(1, 1), both(7, 7), "", ""},
+		{atMost(1.1), both(1, 1), both(0.2, 0.2), "≤ 1.10", "ok"},
+		{atMost(1.1), both(1, 1), both(1.104, 1.2), "≤ 1.10", "ok"},
+		{atMost(1.1), both(1, 1), both(1.2, 1.106), "≤ 1.10", "—"},
+		{atMost(1.1), both(1, 1), both(1.106, 1.1), "≤ 1.10", "(ok)"},
+		{between(0.97, 1.03), both(1, 1), both(0.966, 0.5), "0.97–1.03", "ok"},
+		{between(0.97, 1.03), both(1, 1), both(0.964, 0.5), "0.97–1.03", "—"},
+		{between(0.97, 1.03), both(1, 1), both(1.036, 0.5), "0.97–1.03", "—"},
+		{between(0.97, 1.03), both(1, 1), both(1.036, 1), "0.97–1.03", "(ok)"},
+		{atMost(1.1), both(nan, nan), both(nan, nan), "≤ 1.10", "—"},
+		{within(15e3), both(1, 1), both(15e3, 2e3), "≤ 15.0 µs", "ok"},
+		{within(15e3), both(1, 1), both(16e3, 15e3), "≤ 15.0 µs", "(ok)"},
+		{within(15e3), both(1, 1), both(17e3, 16e3), "≤ 15.0 µs", "—"},
+		{over(4e3), both(10e3, 10e3), both(14e3, 14e3), "≤ +4.00 µs", "ok"},
+		{over(4e3), both(10e3, 10e3), both(14.1e3, 14.1e3), "≤ +4.00 µs", "—"},
 	} {
-		if got := tt.target.String(); got != tt.shown {
+		if got := tt.target.show(nanoseconds); got != tt.shown {
 			t.Errorf("target is shown as %q, want %q", got, tt.shown)
 		}
-		if got := tt.target.verdict(comparison{Median: tt.median, P20: tt.p20}); got != tt.verdict {
-			t.Errorf("%v, %v against %s: %q, want %q", tt.median, tt.p20, tt.target, got, tt.verdict)
+		if got := tt.target.verdict([2][]float64{tt.first, tt.second}); got != tt.verdict {
+			t.Errorf("%v, %v against %s: %q, want %q", tt.first, tt.second, tt.shown, got, tt.verdict)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/contrib/seccomp"
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/eci-runtime/eci/integration/testbed"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -28,8 +29,8 @@ type session struct {
 
 // newSession starts the workload under a runtime, with a volume, and with what it
 // needs to mount: CAP_SYS_ADMIN, and nothing mounted over /proc, since the kernel
-// lets a user namespace mount only as much of procfs as it sees. No seccomp
-// profile is set.
+// lets a user namespace mount only as much of procfs as it sees. The seccomp profile is
+// containerd's own, as clients give it.
 func newSession(ctx context.Context, bed *testbed.Daemon, runtime, volume string) (*session, error) {
 	s := &session{bed: bed, answers: make(chan string)}
 	var err error
@@ -39,7 +40,10 @@ func newSession(ctx context.Context, bed *testbed.Daemon, runtime, volume string
 		Args:    []string{"/workload"},
 		Mounts:  []specs.Mount{testbed.Bind(volume, "/volume")},
 		CapAdd:  []string{"CAP_SYS_ADMIN"},
-		Spec:    func(s *specs.Spec) { s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil },
+		Spec: func(s *specs.Spec) {
+			s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
+			s.Linux.Seccomp = seccomp.DefaultProfile(s)
+		},
 	})
 	if err != nil {
 		return nil, err

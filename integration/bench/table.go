@@ -42,7 +42,7 @@ func printTable(w io.Writer, b *bench, results map[string]result) {
 		}
 		for _, r := range g.Rows {
 			if res, ok := results[r.Name]; ok {
-				verdicts[r.Target.verdict(res.comparison)]++
+				verdicts[r.Target.verdict(res.Samples)]++
 			}
 		}
 	}
@@ -68,7 +68,7 @@ func resultLine(r result) string {
 	return line(r.Name,
 		r.Unit.show(median(r.Samples[0])), r.Unit.show(median(r.Samples[1])),
 		number(r.Median), number(r.Low)+"–"+number(r.High), number(r.P20),
-		r.Target.String(), r.Target.verdict(r.comparison))
+		r.Target.show(r.Unit), r.Target.verdict(r.Samples))
 }
 
 func number(v float64) string {

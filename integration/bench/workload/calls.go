@@ -121,21 +121,3 @@ func forkExec() (repeat, error) {
 		return nil
 	}, nil
 }
-
-func readUptime() (repeat, error) {
-	buf := make([]byte, 128)
-	return func(n int) error {
-		for range n {
-			fd, err := unix.Open("/proc/uptime", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-			if err != nil {
-				return err
-			}
-			_, err = unix.Read(fd, buf)
-			_ = unix.Close(fd)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}, nil
-}

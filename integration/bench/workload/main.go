@@ -42,11 +42,12 @@ func (w worker) do(line string) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("prepare %s: %w", name, err)
 	}
+	idled = 0
 	start := time.Now()
 	if err := again(n); err != nil {
 		return 0, fmt.Errorf("%s: %w", name, err)
 	}
-	return time.Since(start), nil
+	return time.Since(start) - idled, nil
 }
 
 func (w worker) prepare(name string) (repeat, error) {

@@ -1,5 +1,7 @@
 package main
 
+import "time"
+
 // The directories in which operations work: one in the container's writable layer,
 // and a volume.
 const (
@@ -19,7 +21,6 @@ var operations = map[string]func() (repeat, error){
 	"create-unlink": createUnlink(rootDir),
 	"chown":         chown,
 	"fork-exec":     forkExec,
-	"read-uptime":   readUptime,
 
 	"rootfs-seq-read":   sequential(rootDir, read),
 	"rootfs-seq-write":  sequential(rootDir, write),
@@ -37,4 +38,13 @@ var operations = map[string]func() (repeat, error){
 	"mount-tmpfs": mounting("tmpfs", "tmpfs", 0),
 	"mount-bind":  mounting(rootDir, "", bind),
 	"mount-proc":  mounting("proc", "proc", 0),
+
+	"read-uptime":   reading("/proc/uptime"),
+	"read-meminfo":  reading("/proc/meminfo"),
+	"read-sysctl":   reading("/proc/sys/kernel/panic"),
+	"read-native":   reading("/proc/sys/kernel/sched_rr_timeslice_ms"),
+	"cold-uptime":   rarely(15*time.Millisecond, reading("/proc/uptime")),
+	"cold-meminfo":  rarely(60*time.Millisecond, reading("/proc/meminfo")),
+	"find-proc-sys": readTree("/proc/sys"),
+	"sysinfo":       sysinfo,
 }
