@@ -23,9 +23,9 @@ VERSION  ?= $(shell git -c safe.directory='*' describe --tags --always --dirty 2
 # The upper limits that check-budget holds the shim's binary to: every package
 # it links is initialised three times for each container (start, server, delete).
 # runc's shim of containerd 2.4.2 links 284 and has 8.1 MB. Of ours, the policy and
-# what it looks at have 0.3 MB.
+# what it looks at have 0.3 MB, the pseudo-files with go-fuse 0.6, the agent 0.1.
 SHIM_PACKAGES_MAX ?= 310
-SHIM_BYTES_MAX    ?= 9800000
+SHIM_BYTES_MAX    ?= 10700000
 
 V ?= 0
 ifeq ($(V),0)
@@ -112,6 +112,7 @@ test-race: deps-build ## the packages that start goroutines, under the race dete
 .PHONY: test-integration
 test-integration: need-root build peers deps-test ## one test per promise, with a containerd of its own (root)
 	$(Q)tools/docker.sh '$(abspath $(BIN))/docker' || echo '  skip   the test with a real dockerd, which is not there'
+	$(Q)$(MAKE) programs || echo '  skip   the tests of programs, whose image could not be made'
 	@echo '  test   integration'
 	$(Q)ECI_BIN='$(abspath $(BIN))' $(GO) test -count=1 -p 1 -timeout 40m $(TESTFLAGS) ./integration/...
 
@@ -126,7 +127,7 @@ test-compat: $(addprefix test-compat-,$(SERIES)) ## the integration tests under 
 
 test-compat-%: need-root build peers deps-test $(BIN)/compat/%/containerd
 	@echo '  test   integration, containerd $*'
-	$(Q)for f in cni runc containerd-shim-runc-v2 $(notdir $(COMMANDS)); do ln -sfn "../../$$f" '$(BIN)/compat/$*'/"$$f"; done
+	$(Q)for f in cni images runc containerd-shim-runc-v2 $(notdir $(COMMANDS)); do ln -sfn "../../$$f" '$(BIN)/compat/$*'/"$$f"; done
 	$(Q)ECI_BIN='$(abspath $(BIN)/compat/$*)' $(GO) test -count=1 -timeout 40m -run '$(COMPATTESTS)' -skip 'UnderRunc|PodOfOthers|OtherContainersAreRefused|KubernetesPod' $(TESTFLAGS) ./integration
 
 .PHONY: test-vm
@@ -274,6 +275,12 @@ $(BIN)/cni/portmap: KIND := meta
 $(PLUGINS): $(BIN)/cni/%: tools/cni/go.mod tools/cni/go.sum
 	$(call tool,CNI plugins $(cni-version)$(comma) the network of the tests) env CGO_ENABLED=0 $(GO) build -C tools/cni $(BUILDFLAGS) \
 		-ldflags '-s -w -X $(CNI)/pkg/utils/buildversion.BuildVersion=$(cni-version)' -o '$(abspath $@)' $(CNI)/plugins/$(KIND)/$*
+
+# What the tests run in containers, beside busybox: packages of Debian.
+.PHONY: programs
+programs: $(BIN)/images/programs.tar ## the image of programs for the tests, made once: a minute, 600 MB (root)
+$(BIN)/images/programs.tar: tools/programs.sh
+	$(call tool,Debian with programs that look at their machine) tools/programs.sh '$(abspath $@)'
 
 .PHONY: tools-note
 tools-note:

@@ -43,6 +43,9 @@ func privilegedAttempts(t *testing.T, runtime string) []attempt.Attempt {
 	}))
 }
 
+// ownCopy are the attempts that succeed, on something of the container's own (P14).
+var ownCopy = map[string]bool{"sysctl kernel.panic": true, "sysctl vm.overcommit_memory": true}
+
 func TestP03_PrivilegedIsSafe(t *testing.T) {
 	before := hostState(t)
 	report := privilegedAttempts(t, "")
@@ -50,8 +53,8 @@ func TestP03_PrivilegedIsSafe(t *testing.T) {
 		t.Errorf("the probe made %d attempts only", len(report))
 	}
 	for _, a := range report {
-		if a.Effect {
-			t.Errorf("%s succeeded (%s)", a.Name, a.Errno)
+		if a.Effect != ownCopy[a.Name] {
+			t.Errorf("%s: succeeded is %v (%s)", a.Name, a.Effect, a.Errno)
 		}
 	}
 	for path, value := range hostState(t) {

@@ -41,6 +41,12 @@ type Config struct {
 	// Hooks says which programs a spec may have runc run on the host.
 	Hooks Hooks
 
+	// Emulation says what a container sees of itself.
+	Emulation Emulation
+
+	// Sysctl bounds what containers may change of the host's settings.
+	Sysctl Sysctl
+
 	// Rules are the modes of rules, by name; what is absent is enforced. Only
 	// rules that [Switchable] names are in it.
 	Rules map[string]Mode
@@ -247,8 +253,10 @@ func Default() Config {
 			"/dev/nvidia-caps/*",
 			"/dev/dxg",
 		}},
-		Mounts:  Mounts{Rules: slices.Clone(defaultRules())},
-		Sockets: Sockets{Engines: slices.Clone(engineSockets)},
-		Audit:   Audit{File: "/var/log/eci/audit.log"},
+		Mounts:    Mounts{Rules: slices.Clone(defaultRules())},
+		Sockets:   Sockets{Engines: slices.Clone(engineSockets)},
+		Emulation: Emulation{Enabled: true, Mknod: slices.Clone(defaultMknod)},
+		Sysctl:    Sysctl{Ceilings: defaultCeilings()},
+		Audit:     Audit{File: "/var/log/eci/audit.log"},
 	}
 }

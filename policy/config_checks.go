@@ -55,6 +55,10 @@ var checks = []struct {
 	}},
 	{key: "sockets.commands.list", check: func(c Config) string { return first(c.Sockets.Commands.List, badCommand) }},
 	{key: "hooks.allow", check: func(c Config) string { return first(c.Hooks.Allow, badHookEntry) }},
+	{key: "emulation.mknod", check: func(c Config) string { return first(c.Emulation.Mknod, badMknod) }},
+	{key: "sysctl.ceilings.fs.file-max", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["fs.file-max"]) }},
+	{key: "sysctl.ceilings.fs.nr_open", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["fs.nr_open"]) }},
+	{key: "sysctl.ceilings.net.netfilter.nf_conntrack_max", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["net.netfilter.nf_conntrack_max"]) }},
 	{key: "audit.file", check: func(c Config) string { return optional(c.Audit.File, badPath) }},
 	{key: "audit.required", or: []string{"audit.file"}, check: func(c Config) string {
 		if c.Audit.Required && c.Audit.File == "" && !c.Audit.Journal {

@@ -20,6 +20,8 @@ var known = []string{
 	"sockets.commands", "sockets.commands.type", "sockets.commands.list",
 	"namespaces", "namespaces.require_own",
 	"hooks", "hooks.allow",
+	"emulation", "emulation.enabled", "emulation.mknod",
+	"sysctl", "sysctl.ceilings", "sysctl.ceilings.fs.file-max", "sysctl.ceilings.fs.nr_open", "sysctl.ceilings.net.netfilter.nf_conntrack_max",
 	"rules", "rules.*",
 	"audit", "audit.file", "audit.journal", "audit.required", "audit.log",
 }

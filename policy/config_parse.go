@@ -44,6 +44,13 @@ type file struct {
 	Hooks struct {
 		Allow *[]string `toml:"allow"`
 	} `toml:"hooks"`
+	Emulation struct {
+		Enabled *bool     `toml:"enabled"`
+		Mknod   *[]string `toml:"mknod"`
+	} `toml:"emulation"`
+	Sysctl struct {
+		Ceilings map[string]int64 `toml:"ceilings"`
+	} `toml:"sysctl"`
 	Rules map[string]Mode `toml:"rules"`
 	Audit struct {
 		File     *string `toml:"file"`
@@ -177,14 +184,10 @@ func (f *file) over(cfg Config) Config {
 	cfg.Sockets.Commands = f.Sockets.Commands.over(cfg.Sockets.Commands)
 	set(&cfg.Namespaces.RequireOwn, f.Namespaces.RequireOwn)
 	set(&cfg.Hooks.Allow, f.Hooks.Allow)
-	if len(f.Rules) > 0 {
-		rules := maps.Clone(cfg.Rules)
-		if rules == nil {
-			rules = map[string]Mode{}
-		}
-		maps.Copy(rules, f.Rules)
-		cfg.Rules = rules
-	}
+	set(&cfg.Emulation.Enabled, f.Emulation.Enabled)
+	set(&cfg.Emulation.Mknod, f.Emulation.Mknod)
+	cfg.Sysctl.Ceilings = laidOver(cfg.Sysctl.Ceilings, f.Sysctl.Ceilings)
+	cfg.Rules = laidOver(cfg.Rules, f.Rules)
 	set(&cfg.Audit.File, f.Audit.File)
 	set(&cfg.Audit.Journal, f.Audit.Journal)
 	set(&cfg.Audit.Required, f.Audit.Required)
@@ -211,6 +214,17 @@ func (f fileCommands) over(c Commands) Commands {
 		c.List = *f.List
 	}
 	return c
+}
+
+// laidOver is a map with what another one says of the same keys, and of more.
+func laidOver[V any](m, more map[string]V) map[string]V {
+	if len(more) == 0 {
+		return m
+	}
+	out := make(map[string]V, len(m)+len(more))
+	maps.Copy(out, m)
+	maps.Copy(out, more)
+	return out
 }
 
 func set[T any](to, from *T) {

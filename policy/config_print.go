@@ -50,6 +50,15 @@ func Format(c Config) []byte {
 	p.table("hooks")
 	p.optional("allow", c.Hooks.Allow)
 
+	p.table("emulation")
+	p.value("enabled", c.Emulation.Enabled)
+	p.list("mknod", c.Emulation.Mknod)
+
+	p.table("sysctl.ceilings")
+	for _, name := range slices.Sorted(maps.Keys(c.Sysctl.Ceilings)) {
+		p.value(quoteTOML(name), c.Sysctl.Ceilings[name])
+	}
+
 	p.table("rules")
 	for _, name := range slices.Sorted(maps.Keys(c.Rules)) {
 		p.value(name, quoteTOML(string(c.Rules[name])))

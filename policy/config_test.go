@@ -53,6 +53,12 @@ func TestParse(t *testing.T) {
 		{"namespaces, hooks", "namespaces.require_own = true\nhooks.allow = ['/usr/bin/nvidia-*']", with(func(c *policy.Config) {
 			c.Namespaces.RequireOwn, c.Hooks.Allow = true, []string{"/usr/bin/nvidia-*"}
 		})},
+		{"emulation", "[emulation]\nenabled = false\nmknod = ['fuse', 'null']", with(func(c *policy.Config) { c.Emulation = policy.Emulation{Mknod: []string{"fuse", "null"}} })},
+		{"no nodes", "emulation.mknod = []", with(func(c *policy.Config) { c.Emulation.Mknod = []string{} })},
+		{"ceilings", "[sysctl.ceilings]\n'fs.file-max' = 0\n\"net.netfilter.nf_conntrack_max\" = 9223372036854775807", with(func(c *policy.Config) {
+			c.Sysctl.Ceilings["fs.file-max"], c.Sysctl.Ceilings["net.netfilter.nf_conntrack_max"] = 0, 1<<63-1
+		})},
+		{"ceilings in one line", "sysctl = { ceilings = { 'fs.nr_open' = 5 } }", with(func(c *policy.Config) { c.Sysctl.Ceilings["fs.nr_open"] = 5 })},
 		{"rules", "[rules]\nhost-namespace = 'warn'\nhook = 'off'\nrootfs = 'enforce'\nmapping = 'enforce'", with(func(c *policy.Config) {
 			c.Rules = map[string]policy.Mode{"host-namespace": policy.Warn, "hook": policy.Off, "rootfs": policy.Enforce, "mapping": policy.Enforce}
 		})},
@@ -112,6 +118,8 @@ func TestParseOver(t *testing.T) {
 		{"allowed commands are replaced", "sockets.commands = { type = 'allow', list = ['push'] }", "sockets.commands = { list = ['ps'] }", "sockets.commands = { type = 'allow', list = ['ps'] }"},
 		{"a list of the other type does not stay", "sockets.commands = { type = 'deny', list = ['push'] }", "sockets.commands = { type = 'allow' }", "sockets.commands = { type = 'allow' }"},
 		{"modes are laid over each other", "rules = { hook = 'off', rootfs = 'off' }", "rules = { hook = 'enforce' }", "rules = { hook = 'enforce', rootfs = 'off' }"},
+		{"ceilings are laid over each other", "[sysctl.ceilings]\n'fs.file-max' = 1\n'fs.nr_open' = 2", "[sysctl.ceilings]\n'fs.nr_open' = 3", "[sysctl.ceilings]\n'fs.file-max' = 1\n'fs.nr_open' = 3"},
+		{"nodes are replaced", "emulation = { enabled = false, mknod = ['null'] }", "emulation.mknod = ['fuse']", "emulation = { enabled = false, mknod = ['fuse'] }"},
 		{"what is not written stays", "state_dir = '/a'\naudit.required = true\nids.base = 200000", "runc = '/b'", "state_dir = '/a'\naudit.required = true\nrunc = '/b'\nids.base = 200000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,6 +252,15 @@ func TestParseErrors(t *testing.T) {
 		{"commands of another type", "[sockets.commands]\ntype = 'refuse'", `f.toml:2: sockets.commands.type: "refuse" is neither`},
 		{"command that is none", "[sockets.commands]\ntype = 'deny'\nlist = ['/build']", `f.toml:3: sockets.commands.list: [0]: "/build" is no`},
 		{"relative hook", "hooks.allow = ['nvidia']", `f.toml:1: hooks.allow: [0]: "nvidia" is not an absolute path`},
+		{"node of no harmless device", "[emulation]\nmknod = ['null', 'sda']", `f.toml:2: emulation.mknod: [1]: "sda" is none of the devices`},
+		{"node by its path", "emulation.mknod = ['/dev/null']", `f.toml:1: emulation.mknod: [0]: "/dev/null" is none of the devices`},
+		{"node by its numbers", "emulation.mknod = ['c 1:3']", `f.toml:1: emulation.mknod: [0]: "c 1:3" is none of the devices`},
+		{"emulation by a word", "emulation.enabled = 'no'", `f.toml:1: emulation.enabled`},
+		{"ceiling of another setting", "[sysctl.ceilings]\n'kernel.pid_max' = 1", `f.toml:2: "sysctl.ceilings.kernel.pid_max" is not a known key`},
+		{"ceiling without quotes", "[sysctl.ceilings]\nfs.file-max = 1", `f.toml:2: sysctl.ceilings`},
+		{"ceiling below 0", "[sysctl.ceilings]\n'fs.nr_open' = 1\n'fs.file-max' = -1", `f.toml:3: sysctl.ceilings.fs.file-max: -1 is below 0`},
+		{"ceiling that is too large", "[sysctl.ceilings]\n'fs.nr_open' = 9223372036854775808", `f.toml:2: `},
+		{"ceilings in slashes", "[sysctl.ceilings]\n'fs/nr_open' = 1", `f.toml:2: "sysctl.ceilings.fs/nr_open" is not a known key`},
 		{"rule that is none", "[rules]\nhook = 'warn'\nhooks = 'warn'", `f.toml:3: rules.hooks: there is no rule of this name; those with a mode are host-namespace`},
 		{"rule that is fixed", "[rules]\nmapping = 'off'", `f.toml:2: rules.mapping: the rule is always enforced: isolation is made of it`},
 		{"rule in capitals", "[rules]\nHook = 'off'", `f.toml:2: rules.Hook: there is no rule of this name`},
@@ -278,6 +295,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(read(f, "../docs/config.example.toml"), []byte("mounts = { except = ['/boot'], only = ['/srv'] }"))
 	f.Add([]byte("ids = { base = 65536, size = 100000 }\ndevices.allow = ['/dev/fuse']"), []byte("[sockets.commands]\ntype = 'deny'\nlist = ['push']"))
 	f.Add([]byte("[rules]\nhook = 'warn'\n[hooks]\nallow = []"), []byte("[rules]\nhook = 'enforce'\n[audit]\nlog = 'denied'"))
+	f.Add([]byte("emulation.mknod = ['null']\n[sysctl.ceilings]\n'fs.file-max' = 0"), []byte("emulation.enabled = false\nsysctl.ceilings.'fs.nr_open' = 7"))
 	f.Add([]byte("mounts.restricted = [\"/a\\u0001\\\"\\\\b\"]"), []byte("mounts.masked = ['/boot', '/a/*/c']\nmounts.layers = ['/boot/x']\nmounts.readonly = ['/boot', '/usr/lib', '/b']"))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		cfg, err := policy.Parse("first.toml", first)
@@ -309,6 +327,11 @@ func FuzzParse(f *testing.F) {
 		for name, mode := range cfg.Rules {
 			if mode != policy.Enforce && !slices.Contains(policy.Switchable(), name) {
 				t.Errorf("rule %s is %q", name, mode)
+			}
+		}
+		for name, ceiling := range cfg.Sysctl.Ceilings {
+			if ceiling < 0 || !slices.Contains(policy.Raisable(), name) {
+				t.Errorf("%s may be raised to %d", name, ceiling)
 			}
 		}
 		text := policy.Format(cfg)

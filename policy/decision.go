@@ -70,6 +70,17 @@ type Decision struct {
 	// client has written.
 	BareHooks bool `json:"bareHooks,omitempty"`
 
+	// Intercepts are the system calls that the agent answers, some of them for some
+	// arguments only. Empty: none, and the container needs no listener.
+	Intercepts []string `json:"intercepts,omitempty"`
+
+	// Refuses are the system calls that fail with EPERM, whatever the client's profile
+	// lets through.
+	Refuses []string `json:"refuses,omitempty"`
+
+	// Mknod are the devices that the agent makes nodes of, where the container asks.
+	Mknod []Node `json:"mknod,omitempty"`
+
 	// Findings are what was noticed and let pass: rules in the mode warn, and
 	// exceptions that the configuration makes.
 	Findings []Finding `json:"findings,omitempty"`

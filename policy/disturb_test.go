@@ -110,6 +110,14 @@ var disturbances = []func(*rand.Rand, *specs.Spec){
 		s.Process.IOPriority = &specs.LinuxIOPriority{Class: pick(rng, specs.IOPRIO_CLASS_BE, specs.IOPRIO_CLASS_IDLE, specs.IOPRIO_CLASS_RT)}
 	},
 	func(rng *rand.Rand, s *specs.Spec) {
+		s.Linux.Seccomp = someProfile(rng)
+		if rng.IntN(16) == 0 {
+			s.Linux.Seccomp.ListenerPath = "/run/docker.sock"
+		}
+		quota := pick[int64](rng, -1, 0, 50000, 150000, 1<<62)
+		s.Linux.Resources = &specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: &quota, Cpus: pick(rng, "", "0-3", "0,2", "x")}}
+	},
+	func(rng *rand.Rand, s *specs.Spec) {
 		s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: pick(rng, "", "gold", "/"), L3CacheSchema: pick(rng, "", "L3:0=f")}
 	},
 	func(rng *rand.Rand, s *specs.Spec) {

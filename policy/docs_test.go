@@ -3,6 +3,7 @@ package policy_test
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,7 +29,11 @@ func TestExampleIsTheDefault(t *testing.T) {
 		}
 	}
 	for _, key := range policy.Keys() {
-		key = key[strings.LastIndexByte(key, '.')+1:]
+		if setting, ok := strings.CutPrefix(key, "sysctl.ceilings."); ok {
+			key = strconv.Quote(setting)
+		} else {
+			key = key[strings.LastIndexByte(key, '.')+1:]
+		}
 		if text := string(read(t, name)); !strings.Contains(text, "\n"+key+" = ") && !strings.Contains(text, "\n# "+key+" = ") {
 			t.Errorf("the example does not spell out %s", key)
 		}
@@ -107,6 +112,7 @@ func TestTablesAreComplete(t *testing.T) {
 		{"keys", "Configuration", append(policy.Keys(), "rules.NAME")},
 		{"rules with a mode", "Modes", policy.Switchable()},
 		{"annotations", "Annotations", policy.Annotations()},
+		{"system calls", "System calls", append(policy.Intercepted(), "syslog")},
 	} {
 		got := firstColumn(string(read(t, "../docs/policy.md")), tt.heading)
 		slices.Sort(got)

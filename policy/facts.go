@@ -49,6 +49,22 @@ type Facts struct {
 
 	// Devices are the nodes of the host that Config.Devices.Allow matches.
 	Devices []Node `json:"devices,omitempty"`
+
+	// Agent says that there is an agent that answers system calls: the caller has one, and
+	// runc has seccomp. Without it, seccomp profiles stay as clients write them.
+	Agent bool `json:"agent,omitempty"`
+
+	// WaitKillable says that runc, its libseccomp (2.6) and the kernel (5.19) know the flag
+	// SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (runc features: linux.seccomp.supportedFlags).
+	// Where one of them does not, runc refuses a profile with it.
+	WaitKillable bool `json:"waitKillable,omitempty"`
+
+	// Platform is the processor's architecture as Go calls it, "amd64".
+	Platform string `json:"platform,omitempty"`
+
+	// CPUs is how many processors the container may run on, if its spec does not say; 0: it
+	// is not known.
+	CPUs int `json:"cpus,omitempty"`
 }
 
 // Kind is what kind of file something is.

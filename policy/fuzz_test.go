@@ -105,6 +105,7 @@ func (p *passage) again(t testing.TB) {
 	spec, cfg, facts, g := clone(p.after), p.cfg, p.facts, p.grant
 	spec.Mounts = spec.Mounts[1:]
 	spec.Annotations = nil
+	spec.Linux.Seccomp = p.spec.Linux.Seccomp // that of runc has a listener
 	cfg.Rules = maps.Clone(cfg.Rules)
 	if cfg.Rules == nil {
 		cfg.Rules = map[string]policy.Mode{}
@@ -193,6 +194,14 @@ func gives(d, other policy.Decision) string {
 	}
 	if len(d.Rules) > len(other.Rules) || len(d.Nodes) > len(other.Nodes) {
 		return "access to a device"
+	}
+	for _, n := range d.Mknod {
+		if !slices.Contains(other.Mknod, n) {
+			return "a node"
+		}
+	}
+	if len(other.Refuses) > len(d.Refuses) {
+		return "a system call"
 	}
 	if !slices.Equal(d.Joins, other.Joins) || !slices.Equal(d.Host, other.Host) || d.Size != other.Size {
 		return "a namespace"

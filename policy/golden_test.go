@@ -128,6 +128,9 @@ func grantFor(cfg policy.Config, d policy.Decision, places []policy.Placement) p
 	if d.UserNS != 0 {
 		g.UserNS = "/proc/4711/fd/20"
 	}
+	if len(d.Intercepts) > 0 {
+		g.Listener = "/run/eci/stage/c/agent"
+	}
 	for _, i := range d.Joins {
 		g.Namespaces[i] = "/proc/4711/fd/" + strconv.Itoa(10+i)
 	}

@@ -30,6 +30,10 @@ type Grant struct {
 	// rootfs may be somebody else's to change.
 	Dev string
 
+	// Listener is the absolute path of the socket on which the agent waits for what runc
+	// sends it. Empty if and only if the agent has nothing to answer (Decision.Intercepts).
+	Listener string
+
 	// Volumes are the absolute paths of the prepared binds, by index into the
 	// mounts of the spec, for each mount that is Cloned.
 	Volumes map[int]string
@@ -59,6 +63,8 @@ func (g Grant) fits(spec *specs.Spec, d Decision, placements []Placement) error 
 		return fmt.Errorf("%w: %s was granted, but the container to join has %s", ErrGrant, show(g.mapping()), show(d.Join.Mapping))
 	case (d.UserNS != 0) != path.IsAbs(g.UserNS) || d.UserNS == 0 && g.UserNS != "":
 		return fmt.Errorf("%w: the user namespace %q does not go with the one that was decided (%d)", ErrGrant, g.UserNS, d.UserNS)
+	case (len(d.Intercepts) > 0) != path.IsAbs(g.Listener) || len(d.Intercepts) == 0 && g.Listener != "":
+		return fmt.Errorf("%w: the listener %q does not go with the system calls that were decided about (%d)", ErrGrant, g.Listener, len(d.Intercepts))
 	}
 	for _, i := range d.Joins {
 		if !path.IsAbs(g.Namespaces[i]) {

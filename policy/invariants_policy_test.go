@@ -2,7 +2,9 @@ package policy_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -260,6 +262,44 @@ func everyBindIsOurs(p *passage) string {
 	return ""
 }
 
+// seccompHolds looks at what is made of the client's profile.
+func seccompHolds(p *passage) string {
+	before, after := p.spec.Linux.Seccomp, p.after.Linux.Seccomp
+	if len(p.decision.Intercepts)+len(p.decision.Refuses) == 0 {
+		if !reflect.DeepEqual(before, after) {
+			return "nothing is answered, and the profile is another one"
+		}
+		return ""
+	}
+	if !p.facts.Agent || after == nil || after.ListenerPath != p.grant.Listener || (len(p.decision.Intercepts) > 0) != (after.ListenerPath != "") {
+		return fmt.Sprintf("%v are answered, by %+v", p.decision.Intercepts, after)
+	}
+	if len(p.decision.Intercepts) > 0 && !p.cfg.Emulation.Enabled {
+		return fmt.Sprintf("%v are answered without emulation", p.decision.Intercepts)
+	}
+	if before == nil || before.DefaultAction == "" && len(before.Syscalls) == 0 {
+		before = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
+	}
+	rng, names := rand.New(rand.NewPCG(p.seed, 5)), slices.Concat(p.decision.Intercepts, p.decision.Refuses)
+	for call := range answered {
+		var args [6]uint64
+		for i := range args {
+			args[i] = someValue(rng)
+		}
+		for _, m := range machines {
+			if broken := broken(before, after, m, names, call, args); broken != "" {
+				return fmt.Sprintf("%s, %s(%x): %s", m.name, call, args, broken)
+			}
+		}
+	}
+	for _, n := range p.decision.Mknod {
+		if n.Type != "c" || n.Major != 1 && n.Major != 5 && n != (policy.Node{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229}) && n != (policy.Node{Path: "/dev/net/tun", Type: "c", Major: 10, Minor: 200}) {
+			return fmt.Sprintf("nodes may be made of %+v", n)
+		}
+	}
+	return ""
+}
+
 // annotationsHold reads annotations once more, and looks at what passed: no mode and no
 // exception of the configuration counts against them.
 func annotationsHold(p *passage) string {
@@ -286,6 +326,12 @@ func annotationsHold(p *passage) string {
 	h := p.spec.Hooks
 	if said("hooks") != "" && h != nil && len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0 {
 		return "a hook"
+	}
+	if said("mknod") != "" && len(p.decision.Mknod) > 0 {
+		return "a node"
+	}
+	if said("sysctl-ceilings") != "" && len(p.cfg.Sysctl.Ceilings) > 0 {
+		return "a setting of the host"
 	}
 	if said("require-own-network") != "" && p.decision.Borrowed {
 		return "a network of the host's user namespace"

@@ -25,6 +25,7 @@ var invariants = []struct {
 	{"only hooks that are listed", onlyListedHooks},
 	{"no process comes before those of the host", nothingBeforeTheHost},
 	{"every bind is staged or cloned", everyBindIsOurs},
+	{"what a seccomp profile denies stays denied, and only the agent listens", seccompHolds},
 	{"annotations hold, whatever else is configured", annotationsHold},
 	{"every namespace is the container's own, or that of the one it joins", func(p *passage) string {
 		s, d, g, f := p.after, p.decision, p.grant, p.facts

@@ -16,6 +16,7 @@ var steps = []struct {
 	{"linux.devices", rewriteDevices},
 	{"linux.resources.devices", rewriteDeviceRules},
 	{"linux.sysctl", rewriteSysctls},
+	{"linux.seccomp", rewriteSeccomp},
 	{"hooks", rewriteHooks},
 }
 
@@ -29,8 +30,8 @@ type rewrite struct {
 
 // Rewrite changes a spec that [Check] has passed, in place, into the one that
 // runc gets. Everything that no step names stays as the client wrote it:
-// capabilities, seccomp, AppArmor, SELinux, rlimits, resources,
-// annotations, masked paths. Errors wrap [ErrGrant], and then the spec is as
+// capabilities, AppArmor, SELinux, rlimits, resources, annotations, masked
+// paths. Errors wrap [ErrGrant], and then the spec is as
 // it was.
 func Rewrite(spec *specs.Spec, d Decision, placements []Placement, g Grant, facts Facts) error {
 	if err := g.fits(spec, d, placements); err != nil {

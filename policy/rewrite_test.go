@@ -40,6 +40,14 @@ func TestGrantMustFit(t *testing.T) {
 		{"volume left to runc", func(_ *policy.Decision, p *[]policy.Placement, _ *policy.Grant) { (*p)[2] = policy.Delegated }, false},
 		{"proc staged", func(_ *policy.Decision, p *[]policy.Placement, _ *policy.Grant) { (*p)[0] = policy.Staged }, false},
 		{"proc as /dev", func(_ *policy.Decision, p *[]policy.Placement, _ *policy.Grant) { (*p)[0] = policy.Dev }, false},
+		{"listener of nobody", func(_ *policy.Decision, _ *[]policy.Placement, g *policy.Grant) { g.Listener = "/s/agent" }, false},
+		{"no listener", func(d *policy.Decision, _ *[]policy.Placement, _ *policy.Grant) { d.Intercepts = []string{"mount"} }, false},
+		{"relative listener", func(d *policy.Decision, _ *[]policy.Placement, g *policy.Grant) {
+			d.Intercepts, g.Listener = []string{"mount"}, "agent"
+		}, false},
+		{"listener", func(d *policy.Decision, _ *[]policy.Placement, g *policy.Grant) {
+			d.Intercepts, g.Listener = []string{"mount"}, "/s/agent"
+		}, true},
 		{"clone without a volume", func(_ *policy.Decision, p *[]policy.Placement, _ *policy.Grant) { (*p)[2] = policy.Cloned }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

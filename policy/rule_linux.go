@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -76,10 +77,27 @@ func checkNetDevices(r *request, _ *Decision) *Violation {
 
 // checkSeccompListener refuses a listener of the client's: runc connects to
 // the socket as root of the host and sends it text that the client writes, and
-// a task can have one listener only (seccomp_unotify(2): EBUSY).
-func checkSeccompListener(r *request, _ *Decision) *Violation {
-	if s := r.spec.Linux.Seccomp; s != nil && s.ListenerPath != "" {
-		return unsupported("linux.seccomp.listenerPath", "a seccomp listener of the client's own (%q) is not built yet", s.ListenerPath)
+// a task can have one listener only (seccomp_unotify(2): EBUSY). What the client's
+// profile wants to send to a listener would come to the agent. With the profile judged, it is
+// decided what the agent answers.
+func checkSeccompListener(r *request, d *Decision) *Violation {
+	if s := r.spec.Linux.Seccomp; s != nil {
+		if s.ListenerPath != "" {
+			return unsupported("linux.seccomp.listenerPath", "a process can have one seccomp listener only, and it is the runtime's, not one of the client's own (%q)", s.ListenerPath)
+		}
+		if s.DefaultAction == specs.ActNotify {
+			return noListener("linux.seccomp.defaultAction")
+		}
+		for i, call := range s.Syscalls {
+			if call.Action == specs.ActNotify {
+				return noListener(fmt.Sprintf("linux.seccomp.syscalls[%d].action", i))
+			}
+		}
 	}
+	decideSyscalls(r, d)
 	return nil
+}
+
+func noListener(field string) *Violation {
+	return unsupported(field, "the action %q needs a seccomp listener of the client's own; a process can have one only, and it is the runtime's", specs.ActNotify)
 }

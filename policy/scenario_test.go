@@ -56,7 +56,7 @@ func someConfig(rng *rand.Rand) policy.Config {
 		cfg = defaults
 	}
 	for range rng.IntN(4) {
-		switch rng.IntN(9) {
+		switch rng.IntN(10) {
 		case 0, 1:
 			list := slices.Clone(cfg.Mounts.Rules)
 			for range 1 + rng.IntN(3) {
@@ -78,6 +78,9 @@ func someConfig(rng *rand.Rand) policy.Config {
 			cfg.Namespaces.RequireOwn = true
 		case 6:
 			cfg.Devices.Allow = nil
+		case 7:
+			cfg.Emulation.Enabled = rng.IntN(2) == 0
+			cfg.Emulation.Mknod = policy.MknodNames()[:rng.IntN(10)]
 		default:
 			rules := map[string]policy.Mode{}
 			for _, name := range policy.Switchable() {
@@ -98,7 +101,7 @@ func someAnnotations(rng *rand.Rand) map[string]string {
 	}
 	out := map[string]string{}
 	for range 1 + rng.IntN(3) {
-		switch rng.IntN(10) {
+		switch rng.IntN(11) {
 		case 0, 1, 2:
 			out["eci.containerd.io/restricted-mounts"] = pick(rng, tightened...) + pick(rng, ":", ",") + pick(rng, hostPatterns...)
 		case 3:
@@ -113,6 +116,8 @@ func someAnnotations(rng *rand.Rand) map[string]string {
 			out["eci.containerd.io/require-own-network"] = pick(rng, "true", "true", "false")
 		case 8:
 			out[pick(rng, "bundle", "org.criu.config", "org.systemd.property.After", "org.systemd.property.CollectMode", "eci.containerd.io/", "eci.containerd.io/off")] = "x"
+		case 9:
+			out[pick(rng, "eci.containerd.io/mknod", "eci.containerd.io/sysctl-ceilings")] = pick(rng, "none", "none", "none", "all")
 		default:
 			out["io.kubernetes.cri.sandbox-id"] = "aa11"
 		}
@@ -144,6 +149,9 @@ func someFacts(rng *rand.Rand, cfg policy.Config, spec *specs.Spec) policy.Facts
 		facts.Layers = ownLayers
 	}
 	facts.Places = somePlaces(rng, cfg)
+	if rng.IntN(4) > 0 {
+		facts.Agent, facts.WaitKillable, facts.Platform, facts.CPUs = true, rng.IntN(2) == 0, pick(rng, "amd64", "arm64", "riscv64"), rng.IntN(8)
+	}
 	if rng.IntN(2) == 0 {
 		facts.Image = policy.Image{Name: "docker.io/library/docker:cli", Chain: []string{pick(rng, "sha256:c", "sha256:u", "sha256:e"), pick(rng, "sha256:c", "sha256:u", "sha256:0")}}
 	}

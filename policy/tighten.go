@@ -30,6 +30,8 @@ var tightenings = []tightening{
 	{name: "engine-sockets", rule: ruleEngineSocket, apply: word("none", func(c *Config) { c.Sockets.Images = nil })},
 	{name: "hooks", rule: ruleHook, apply: word("none", func(c *Config) { c.Hooks.Allow = []string{} })},
 	{name: "require-own-network", apply: word("true", func(c *Config) { c.Namespaces.RequireOwn = true })},
+	{name: "mknod", apply: word("none", func(c *Config) { c.Emulation.Mknod = []string{} })},
+	{name: "sysctl-ceilings", apply: word("none", func(c *Config) { c.Sysctl.Ceilings = map[string]int64{} })},
 }
 
 // Tighten gives the configuration for a container with these annotations. Those that

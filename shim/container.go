@@ -37,6 +37,10 @@ type container struct {
 
 	cgroups map[string]string // that runc has made, by controller
 
+	ownFS        []uint64      // device numbers of the file systems that nobody else has
+	pseudoMounts []specs.Mount // where it gets a proc or sysfs
+	emulation    *emulation    // nil without
+
 	namespaces *host.Namespaces // to join, until runc has; nil without a path in the spec
 }
 
@@ -146,6 +150,9 @@ func (c *container) release(ctx context.Context) {
 	for _, b := range c.brokers {
 		b.Close()
 	}
+	if err := c.emulation.close(); err != nil {
+		logger.WithError(err).Warn("ending the pseudo-files")
+	}
 	for i := len(c.mounts) - 1; i >= 0; i-- {
 		if err := detachAll(c.mounts[i]); err != nil {
 			logger.WithError(err).Warn("unmounting")
@@ -160,6 +167,9 @@ func (c *container) release(ctx context.Context) {
 	c.namespaces.Close()
 	if c.ids == (idmap.Range{}) {
 		return
+	}
+	if err := c.hostSettings().ReleaseOwner(c.bundle); err != nil {
+		logger.WithError(err).Error("putting back settings of the host")
 	}
 	if err := c.pool.Release(c.bundle, c.ids); err != nil && !errors.Is(err, idmap.ErrNotClaimed) {
 		logger.WithError(err).Error("releasing the ID range")
@@ -187,7 +197,7 @@ func removeStage(dir string) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	for _, place := range []string{"rootfs", "dev"} {
+	for _, place := range []string{"rootfs", "dev", filesDir} {
 		err = errors.Join(err, ignoreMissing(unix.Rmdir(filepath.Join(dir, place))))
 	}
 	for _, places := range []string{"volumes", "nodes"} {
@@ -237,6 +247,9 @@ func releaseClaims(bundle string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := hostSettings(stateDir).ReleaseOwner(bundle); err != nil {
+		return fmt.Errorf("put back settings of the host: %w", err)
 	}
 	err = idmap.Pool{Dir: host.RangesDir(stateDir)}.ReleaseOwner(bundle)
 	if errors.Is(err, os.ErrNotExist) {

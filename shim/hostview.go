@@ -2,6 +2,7 @@ package shim
 
 import (
 	"os"
+	"sync/atomic"
 
 	"github.com/eci-runtime/eci/internal/conf"
 	"github.com/eci-runtime/eci/internal/host"
@@ -13,6 +14,8 @@ type hostView struct {
 	*host.View
 
 	containerd string // path of the socket of containerd's gRPC API
+	networks   networks
+	agents     atomic.Int64 // that there have been
 }
 
 // newHostView opens the mount namespace ns, in which containerd serves at a path.
@@ -21,7 +24,7 @@ func newHostView(ns *os.File, containerd string) (*hostView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hostView{v, containerd}, nil
+	return &hostView{View: v, containerd: containerd}, nil
 }
 
 // config is where the configuration is read from.

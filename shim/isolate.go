@@ -58,6 +58,9 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 	if err := c.configureNetwork(spec, decision, grant); err != nil {
 		return nil, err
 	}
+	if err := c.emulate(ctx, spec, decision, facts, &grant); err != nil {
+		return nil, err
+	}
 	if err := policy.Rewrite(spec, decision, places, grant, facts); err != nil {
 		return nil, err
 	}

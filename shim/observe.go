@@ -2,6 +2,7 @@ package shim
 
 import (
 	"context"
+	"slices"
 
 	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
 	"github.com/containerd/containerd/api/types"
@@ -63,6 +64,9 @@ func (c *container) observe(ctx context.Context, spec *specs.Spec, r *taskapi.Cr
 		return facts, nil, err
 	}
 	facts.Namespaces = joined
+	can := runcCan(c.cfg.StateDir)
+	facts.Agent = slices.Contains(can, featureSeccomp)
+	facts.WaitKillable = slices.Contains(can, string(specs.LinuxSeccompFlagWaitKillableRecv))
 	if policy.AsksForEngine(c.cfg, facts, spec) {
 		facts.Image = findImage(ctx, c.host, imageQuery(c.cfg, spec, r))
 	}

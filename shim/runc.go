@@ -1,22 +1,20 @@
 package shim
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/containerd/containerd/api/types/runc/options"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
 
+	"github.com/eci-runtime/eci/internal/host"
 	"github.com/eci-runtime/eci/policy"
 )
-
-// runcMinimum is the oldest runc that we delegate to: 1.2 knows time namespaces,
-// and opens mount sources safely in user namespaces.
-var runcMinimum = [2]int{1, 2}
 
 // checkRunc verifies once for every build of runc that it is new enough. What was
 // found is remembered in the state directory, under the identity of the file, so
@@ -27,22 +25,53 @@ func checkRunc(path, stateDir string) error {
 	if err != nil {
 		return fmt.Errorf("runc: %w", err)
 	}
-	memo := filepath.Join(stateDir, "runc")
-	if known, err := os.ReadFile(memo); err == nil && string(known) == identity {
+	memo := runcMemo(stateDir)
+	if known, err := os.ReadFile(memo); err == nil && strings.HasPrefix(string(known), identity) {
 		return nil
 	}
-	version, err := runcVersion(path)
+	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
-		return err
+		return fmt.Errorf("runc: %s --version: %w", path, err)
 	}
-	if err := requireVersion(path, version); err != nil {
-		return err
+	if _, err := host.RuncVersion(path, out); err != nil {
+		return fmt.Errorf("runc: %w", err)
 	}
 	next := fmt.Sprintf("%s.%d", memo, os.Getpid())
-	if err := os.WriteFile(next, []byte(identity), 0o600); err != nil {
+	if err := os.WriteFile(next, []byte(identity+runcFeatures(path)), 0o600); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return os.Rename(next, memo)
+}
+
+func runcMemo(stateDir string) string { return filepath.Join(stateDir, "runc") }
+
+// runcFeatures are what a runc can do that matters here, a line each: seccomp, and the flags for
+// filters that it and the library that it is linked with know.
+func runcFeatures(path string) string {
+	out, err := exec.Command(path, "features").Output()
+	if err != nil {
+		return ""
+	}
+	var f features.Features
+	if err := json.Unmarshal(out, &f); err != nil || f.Linux == nil || f.Linux.Seccomp == nil {
+		return ""
+	}
+	lines := f.Linux.Seccomp.SupportedFlags
+	if enabled := f.Linux.Seccomp.Enabled; enabled != nil && *enabled {
+		lines = append(lines, featureSeccomp)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+const featureSeccomp = "seccomp"
+
+// runcCan are the features that [checkRunc] has remembered.
+func runcCan(stateDir string) []string {
+	known, err := os.ReadFile(runcMemo(stateDir))
+	if err != nil {
+		return nil
+	}
+	return strings.Split(string(known), "\n")
 }
 
 // fileIdentity names a file and its present content.
@@ -53,31 +82,6 @@ func fileIdentity(path string) (string, error) {
 	}
 	st := info.Sys().(*syscall.Stat_t)
 	return fmt.Sprintf("%s %d:%d %d %d\n", path, st.Dev, st.Ino, st.Size, info.ModTime().UnixNano()), nil
-}
-
-var versionLine = regexp.MustCompile(`(?m)^\S+ version (\d+)\.(\d+)\S*$`)
-
-// runcVersion asks the binary.
-func runcVersion(path string) (string, error) {
-	out, err := exec.Command(path, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("runc: %s --version: %w", path, err)
-	}
-	return string(out), nil
-}
-
-// requireVersion reads the output of runc --version.
-func requireVersion(path, output string) error {
-	m := versionLine.FindStringSubmatch(output)
-	if m == nil {
-		return fmt.Errorf("runc: %s --version does not print a version of runc", path)
-	}
-	major, _ := strconv.Atoi(m[1])
-	minor, _ := strconv.Atoi(m[2])
-	if major < runcMinimum[0] || (major == runcMinimum[0] && minor < runcMinimum[1]) {
-		return fmt.Errorf("runc: %s is version %d.%d; this runtime needs %d.%d or later", path, major, minor, runcMinimum[0], runcMinimum[1])
-	}
-	return nil
 }
 
 // findRunc returns the absolute path of the OCI runtime: the one that the

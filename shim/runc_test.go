@@ -4,30 +4,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
-
-func TestRequireVersion(t *testing.T) {
-	for _, c := range []struct{ output, err string }{
-		{"runc version 1.5.2\ncommit: v1.5.2\nspec: 1.3.0\n", ""},
-		{"runc version 1.2.0-rc.1\n", ""},
-		{"runc version 2.0.0+dev\n", ""},
-		{"runc version 1.1.15\n", "runc: /x is version 1.1; this runtime needs 1.2 or later"},
-		{"crun 1.14\n", "runc: /x --version does not print a version of runc"},
-		{"", "runc: /x --version does not print a version of runc"},
-	} {
-		if got := errText(requireVersion("/x", c.output)); got != c.err {
-			t.Errorf("%q: %q, want %q", c.output, got, c.err)
-		}
-	}
-}
 
 // fakeRunc is a program that prints a version and counts how often it ran.
 func fakeRunc(t *testing.T, dir, version string) (path, counter string) {
 	t.Helper()
 	path, counter = filepath.Join(dir, "runc"), filepath.Join(dir, "runs")
-	script := fmt.Sprintf("#!/bin/sh\necho x >>%s\necho runc version %s\n", counter, version)
+	script := fmt.Sprintf(`#!/bin/sh
+[ $1 = features ] && echo '{"linux":{"seccomp":{"enabled":true,"supportedFlags":["SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}}}' && exit
+echo x >>%s
+echo runc version %s
+`, counter, version)
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +38,12 @@ func TestCheckRuncAsksEachBuildOnce(t *testing.T) {
 	}
 	if runs() != 1 {
 		t.Errorf("asked %d times, want once", runs())
+	}
+	if can := runcCan(state); !slices.Contains(can, featureSeccomp) || !slices.Contains(can, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") {
+		t.Errorf("it can do %q", can)
+	}
+	if can := runcCan(t.TempDir()); can != nil {
+		t.Errorf("a runc that nobody has asked can do %q", can)
 	}
 	fakeRunc(t, dir, "1.0.0-of-another-size")
 	if err := checkRunc(path, state); err == nil || !strings.Contains(err.Error(), "needs 1.2 or later") {

@@ -36,6 +36,7 @@ type service struct {
 	host                     func() (*hostView, error)
 
 	sweep sync.Once // of sockets that others have left
+	rest  restTimer
 
 	mu         sync.Mutex
 	containers map[string]*container // by container id
@@ -140,11 +141,12 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 	s.mu.Lock()
 	s.containers[r.ID] = c
 	s.mu.Unlock()
-	if err := errors.Join(err, c.created(resp.Pid), c.delegateCgroups()); err != nil {
+	if err := errors.Join(err, c.cover(resp.Pid), c.created(resp.Pid), c.delegateCgroups()); err != nil {
 		s.abort(ctx, r.ID)
 		return nil, toGRPC(err)
 	}
 	s.sweep.Do(func() { go sweepSockets(socketDir(".")) })
+	s.rest.again()
 	return resp, nil
 }
 

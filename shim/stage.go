@@ -100,7 +100,31 @@ func (b *builder) build(rootfs []*types.Mount) error {
 			return err
 		}
 	}
+	if err := b.noteOwn(); err != nil {
+		return err
+	}
 	return b.keepDev()
+}
+
+// noteOwn notes which file systems belong to the container alone: an overlay, and /dev. A
+// rootfs that is a plain directory lies on one of the host's.
+func (b *builder) noteOwn() error {
+	magic, err := linux.FSMagic(b.root)
+	if err != nil {
+		return err
+	}
+	mounts := []*os.File{b.dev}
+	if magic == unix.OVERLAYFS_SUPER_MAGIC {
+		mounts = append(mounts, b.root)
+	}
+	for _, mount := range mounts {
+		st, err := linux.StatFile(mount)
+		if err != nil {
+			return err
+		}
+		b.ownFS = append(b.ownFS, st.Dev)
+	}
+	return nil
 }
 
 // mountRootfs mounts what the request names, or else the directory of the spec.

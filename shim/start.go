@@ -241,6 +241,9 @@ func checkHost() (cfg policy.Config, err error) {
 	if err := idmap.Require(); err != nil {
 		return cfg, err
 	}
+	if err := requireFUSE(cfg); err != nil {
+		return cfg, err
+	}
 	if err := os.MkdirAll(stageDir(cfg), 0o711); err != nil {
 		return cfg, fmt.Errorf("state directory: %w", err)
 	}
@@ -249,4 +252,15 @@ func checkHost() (cfg policy.Config, err error) {
 		return cfg, err
 	}
 	return cfg, checkRunc(runc, cfg.StateDir)
+}
+
+// requireFUSE finds out whether files can be served that show a container itself.
+func requireFUSE(cfg policy.Config) error {
+	if !cfg.Emulation.Enabled {
+		return nil
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		return fmt.Errorf("the kernel's FUSE is needed to show containers themselves: %w; load the module fuse, or set emulation.enabled = false (docs/kernel.md)", err)
+	}
+	return nil
 }

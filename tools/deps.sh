@@ -1,10 +1,10 @@
 #!/bin/sh
-# usage: tools/deps.sh build|test...
+# usage: tools/deps.sh build|test|programs...
 #
-# Provides the packages of the distribution that building the peers (build) or
-# running containers (test) needs. Does nothing, and says nothing, where they are
-# there. Debian and its descendants get them installed if the caller is root;
-# everyone else is told the exact names.
+# Provides the packages of the distribution that building the peers (build), running
+# containers (test) or making the image of programs (programs) needs. Does nothing, and
+# says nothing, where they are there. Debian and its descendants get them installed if
+# the caller is root; everyone else is told the exact names.
 set -eu
 
 # Group, how to see that it is there, what it is for, and its package with
@@ -20,6 +20,7 @@ test|static_busybox|the image that the containers run|busybox-static|busybox|bus
 test|command -v ip|network namespaces|iproute2|iproute|iproute2|iproute2|iproute2
 test|command -v mount unshare nsenter losetup setpriv|mounts and namespaces|util-linux mount|util-linux|util-linux|util-linux|util-linux
 test|command -v mkfs.ext4|a file system in a loop device|e2fsprogs|e2fsprogs|e2fsprogs|e2fsprogs|e2fsprogs
+programs|command -v mmdebstrap|an image of Debian with the programs that tests run|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap
 EOF
 }
 

@@ -36,7 +36,7 @@ type finding struct {
 
 // probes are what is looked at, in order. Each gives one finding or several.
 var probes = []func(context.Context, *bench) []finding{
-	probeKernel, probeUserNamespaces, probeTimeNamespaces, probeIDMappedMounts, probeSeccomp, probeCgroups,
+	probeKernel, probeUserNamespaces, probeTimeNamespaces, probeIDMappedMounts, probeSeccomp, probeFUSE, probeCgroups,
 	probeContainerd, probeBinaries, probeRunc,
 	probeConfiguration, probeAudit, probePins,
 	probePool, probeSubIDs, probeUsernsRemap,

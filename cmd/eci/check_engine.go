@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/eci-runtime/eci/internal/host"
 )
 
 // shimName is what containerd makes of the runtime's name.
@@ -110,9 +110,6 @@ func isProgram(path string) bool {
 	return err == nil
 }
 
-// runcMinimum is the oldest runc that the runtime delegates to.
-var runcMinimum = [2]int{1, 2}
-
 func probeRunc(ctx context.Context, b *bench) []finding {
 	const what, mend = "runc", "install runc 1.2 or newer, or name it in the configuration: runc = \"/path\""
 	path := b.cfg.Runc
@@ -128,17 +125,9 @@ func probeRunc(ctx context.Context, b *bench) []finding {
 	if err != nil {
 		return []finding{{what, missing, fmt.Sprintf("%s --version: %v", path, err), nothingStarts, mend}}
 	}
-	m := runcVersion.FindSubmatch(out)
-	if m == nil {
-		first, _, _ := strings.Cut(string(out), "\n")
-		return []finding{{what, missing, fmt.Sprintf("%s says %q", path, first), nothingStarts, mend}}
+	version, err := host.RuncVersion(path, out)
+	if err != nil {
+		return []finding{{what, missing, err.Error(), nothingStarts, mend}}
 	}
-	major, _ := strconv.Atoi(string(m[2]))
-	minor, _ := strconv.Atoi(string(m[3]))
-	if major < runcMinimum[0] || major == runcMinimum[0] && minor < runcMinimum[1] {
-		return []finding{{what, missing, fmt.Sprintf("%s is version %s", path, m[1]), nothingStarts, mend}}
-	}
-	return ok(what, "%s, version %s", path, m[1])
+	return ok(what, "%s, version %s", path, version)
 }
-
-var runcVersion = regexp.MustCompile(`(?m)^\S+ version ((\d+)\.(\d+)\S*)$`)

@@ -126,6 +126,17 @@ func probeSeccomp(context.Context, *bench) []finding {
 	return ok(what, "filters and notifications")
 }
 
+// probeFUSE looks for what serves the files that show a container itself.
+func probeFUSE(context.Context, *bench) []finding {
+	const what, path = "FUSE", "/dev/fuse"
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return []finding{{what, missing, err.Error(), nothingStarts, "load the module fuse, or set emulation.enabled = false"}}
+	}
+	f.Close()
+	return ok(what, "%s", path)
+}
+
 func probeCgroups(context.Context, *bench) []finding {
 	const what, root = "cgroups", "/sys/fs/cgroup"
 	var st unix.Statfs_t

@@ -53,6 +53,7 @@ func (a *app) observe(ctx context.Context, cfg policy.Config, s *subject, imageN
 		view.Close()
 		return nil, err
 	}
+	o.facts.Agent = true // as runc has seccomp, which eci check looks at
 	if s.spec.Linux != nil {
 		o.facts.Namespaces, o.namespaces, err = host.OpenNamespaces(ctx, host.Joining{View: view, Claims: host.Pool(cfg), Namespaces: s.spec.Linux.Namespaces})
 		if err != nil {
@@ -143,6 +144,9 @@ func preview(o *observation, s *subject, d policy.Decision) (*specs.Spec, error)
 	}
 	for _, i := range d.Joins {
 		g.Namespaces[i] = o.namespaces.Path(i)
+	}
+	if len(d.Intercepts) > 0 {
+		g.Listener = filepath.Join(o.cfg.StateDir, "stage", ".1")
 	}
 	spec, err := copySpec(s.spec)
 	if err != nil {

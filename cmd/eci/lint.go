@@ -129,6 +129,12 @@ func lint(cfg policy.Config, files []conf.File) []remark {
 			add("devices.allow", "%q gives whole disks or the host's memory away: what lies there is the container's", p)
 		}
 	}
+	if !cfg.Emulation.Enabled {
+		add("emulation.enabled", "containers see the memory, the processors and the settings of the host")
+	}
+	if cfg.Sysctl.Ceilings["net.netfilter.nf_conntrack_max"] > manyConnections {
+		add("sysctl.ceilings", "more than %d tracked connections take gigabytes, in each network namespace, which no memory limit counts", manyConnections)
+	}
 	if cfg.Audit.File == "" && !cfg.Audit.Journal {
 		add("audit", "nothing is written down")
 	}
@@ -137,6 +143,9 @@ func lint(cfg policy.Config, files []conf.File) []remark {
 	}
 	return out
 }
+
+// manyConnections take 2.5 GiB, at 320 bytes each (struct nf_conn).
+const manyConnections = 8 << 20
 
 // riskyDevices are nodes behind which the host itself lies.
 var riskyDevices = []string{

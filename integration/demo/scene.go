@@ -8,7 +8,7 @@ import (
 
 // scenes are played in this order.
 var scenes = []scene{
-	root, uptime, readOnly, owners, privileged, hostNamespaces, restricted, nothingLeft,
+	root, uptime, itself, readOnly, owners, privileged, hostNamespaces, restricted, nothingLeft,
 }
 
 // scene is one thing to see: lines that run under both runtimes.

@@ -11,7 +11,7 @@ var uptime = scene{
 	title:    "Time starts with the container",
 	promises: "P12",
 	meaning: "The first figure, seconds since start, is the container's own; the kernel does it with a " +
-		"time namespace. The second, idle time, is the host's still.",
+		"time namespace. The second is the idle time of its processors.",
 	script: `
 ctr run --rm --runtime {runtime} \
     {image} c cat /proc/uptime

@@ -16,22 +16,42 @@ import (
 
 // commands are the subcommands. What they return is printed as JSON.
 var commands = map[string]func(args []string) (any, error){
+	"allowed-32":         allowed32,           //
 	"attack-ro":          attackReadOnly,      // path [rounds of the race]
 	"attack-ro-inner":    attackReadOnlyInner, // path prefix
 	"attack-32":          attack32,            // path prefix
 	"attack-mask":        attackMask,          // volume directory file
+	"burn":               burn,                // seconds
 	"caps":               capabilities,        //
 	"cgroup":             cgroups,             //
 	"clock":              clock,               //
+	"covers":             covers,              // pseudo-file
+	"cpus":               cpus,                //
 	"devs":               devices,             //
+	"flood":              flood,               // threads
+	"hold":               hold,                // MiB
 	"id":                 identity,            //
+	"instances":          instances,           //
+	"instances-chroot":   instancesChroot,     //
+	"instances-inner":    instancesInner,      // prefix
+	"killed":             killed,              // children
+	"killed-inner":       killedInner,         // directory
+	"latency":            latency,             // rounds
+	"listener":           listener,            //
 	"mount":              mounts,              // type…
 	"move-mask":          moveMask,            // volume directory
 	"move-mask-detached": moveMaskDetached,    // volume directory prefix
+	"open-many":          openMany,            // path number
 	"privileged":         privileged,          // number of a disk as major:minor, volume
+	"remounts":           remounts,            //
+	"settings":           settings,            // path=value… or path?…
 	"stat":               statPaths,           // path…
+	"storm":              storm,               // rounds
+	"sysinfo":            askSysinfo,          //
+	"sysinfo-32":         askSysinfo32,        //
 	"tty":                terminal,            //
 	"unix":               unixTalk,            // socket text [text]
+	"writable":           writable,            // directory
 	"write":              write,               // path text
 }
 

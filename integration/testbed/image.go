@@ -20,6 +20,7 @@ import (
 // Image is an OCI image in memory.
 type Image struct {
 	Name   string   // as containerd's clients write it
+	Base   string   // a file with a layer below the others, too large for memory; "" is none
 	Layers [][]byte // tar archives, lowest first
 	Config ocispec.ImageConfig
 }
@@ -76,10 +77,15 @@ func (i Image) Archive(w io.Writer) error {
 		RootFS:   ocispec.RootFS{Type: "layers"},
 	}
 	manifest := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest}
-	for _, layer := range i.Layers {
-		desc := a.blob(ocispec.MediaTypeImageLayer, layer)
+	add := func(desc ocispec.Descriptor) {
 		manifest.Layers = append(manifest.Layers, desc)
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, desc.Digest)
+	}
+	if i.Base != "" {
+		add(a.fileBlob(ocispec.MediaTypeImageLayer, i.Base))
+	}
+	for _, layer := range i.Layers {
+		add(a.blob(ocispec.MediaTypeImageLayer, layer))
 	}
 	manifest.Config = a.json(ocispec.MediaTypeImageConfig, config)
 	entry := a.json(ocispec.MediaTypeImageManifest, manifest)
@@ -116,10 +122,12 @@ func (a *archive) blob(mediaType string, data []byte) ocispec.Descriptor {
 	desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	if !a.seen[desc.Digest] {
 		a.seen[desc.Digest] = true
-		a.write("blobs/sha256/"+desc.Digest.Encoded(), data)
+		a.write(blobName(desc.Digest), data)
 	}
 	return desc
 }
+
+func blobName(d digest.Digest) string { return "blobs/sha256/" + d.Encoded() }
 
 func (a *archive) json(mediaType string, v any) ocispec.Descriptor {
 	return a.blob(mediaType, a.marshal(v))

@@ -51,6 +51,7 @@ func (d *Daemon) leftovers() []string {
 		"socket ":     d.path("s"),
 		"claim ":      filepath.Join(d.StateDir(), "ranges"),
 		"stage ":      filepath.Join(d.StateDir(), "stage"),
+		"setting ":    filepath.Join(d.StateDir(), "sysctl"),
 		"bundle ":     filepath.Dir(d.Bundle("x")),
 		"runc state ": filepath.Join(d.RuncRoot(), d.Namespace),
 		"runc state":  filepath.Join("/run/containerd/runc", d.Namespace),

@@ -103,7 +103,7 @@ payload() {
     (cd "$project" && tar -cf - --exclude=./.git --exclude=./bin .) | tar -C "$tmp/eci" -xf -
     if [ -d "$bin" ]; then
         mkdir "$tmp/eci/bin"
-        (cd "$bin" && tar -chf - --exclude=./compat .) | tar -C "$tmp/eci/bin" -xf -
+        (cd "$bin" && tar -chf - --exclude=./compat --exclude=./images .) | tar -C "$tmp/eci/bin" -xf -
     fi
     [ ! -d "$tmp/built" ] || mv "$tmp/built" "$tmp/eci/vm-built"
     printf '%s\n' "$1" >"$tmp/eci/vm-command"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -134,6 +135,7 @@ func (o *observer) describeAll(facts *policy.Facts, cfg policy.Config, r Request
 func kernelFacts() (facts policy.Facts, err error) {
 	_, missing := os.Lstat("/proc/self/ns/time")
 	facts.TimeNamespace = missing == nil
+	facts.Platform, facts.CPUs = runtime.GOARCH, runtime.NumCPU()
 	if facts.Boottime, err = linux.Boottime(); err != nil {
 		return facts, err
 	}

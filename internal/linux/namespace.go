@@ -71,6 +71,21 @@ func EnterMountNS(ns *os.File) error {
 	return at("setns", ns, "", func(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNS) })
 }
 
+// VisitMountNS moves the calling thread into the mount namespace ns like [EnterMountNS], but
+// leaves it its root: paths lead to where they led before, while what it mounts and unmounts,
+// by descriptors, is in ns. Only in [OnThread].
+func VisitMountNS(ns *os.File) error {
+	root, err := OpenPath("/")
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := EnterMountNS(ns); err != nil {
+		return err
+	}
+	return ChangeRoot(root)
+}
+
 // UserNSOf opens the user namespace that owns the namespace ns. EPERM: it is
 // not within the caller's own. ioctl_nsfs(2).
 func UserNSOf(ns *os.File) (*os.File, error) {

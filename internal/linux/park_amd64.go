@@ -3,7 +3,6 @@ package linux
 import (
 	"os"
 	"runtime"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,12 +77,6 @@ func park(flags uintptr, join int) (int, error) {
 		return 0, unix.Errno(-pid)
 	}
 	return pid, nil
-}
-
-// sigprocmask cannot fail with these arguments.
-func sigprocmask(how uintptr, set, old *uint64) {
-	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, how,
-		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), unsafe.Sizeof(*set), 0, 0)
 }
 
 func reap(pid int) {

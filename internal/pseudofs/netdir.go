@@ -1,0 +1,284 @@
+package pseudofs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/internal/linux"
+)
+
+// netDirs passes the kernel's entries of the served directories through, from the network
+// namespace of whoever asks. An inode is a path in one namespace, so that the kernel keeps
+// no pages of one for another; a name is valid for the call that asked, and what is known
+// of a file for a moment, so that who opens and reads it asks once.
+type netDirs struct {
+	mu   sync.Mutex
+	last uint64 // number given, beyond firstNetID
+	byID map[uint64]*netNode
+	ids  map[netKey]uint64
+}
+
+// netKey is a path below /, in the network namespace with an inode number.
+type netKey struct {
+	ns   uint64
+	path string
+}
+
+type netNode struct {
+	netKey
+	lookups uint64 // how often the kernel was told of it, less what it has forgotten
+
+	mu    sync.Mutex
+	text  []byte
+	stamp uint64
+}
+
+// lookup finds name in a served directory, or one below it.
+func (d *netDirs) lookup(o *ops, h *fuse.InHeader, name string, out *fuse.EntryOut) error {
+	parent, own, through, err := d.directory(h.NodeId)
+	if err != nil {
+		return err
+	}
+	if id, ok := own[name]; ok {
+		if i, isFile := fileOf(id); isFile {
+			if _, err := os.Lstat("/" + nodes[i].path); err != nil {
+				return err
+			}
+		}
+		o.entry(id, out)
+		return nil
+	}
+	if !through {
+		return fs.ErrNotExist
+	}
+	path := parent + "/" + name
+	return visit(h.Pid, func(ns uint64) error {
+		st, err := linux.StatAt(nil, "/"+path)
+		if err != nil {
+			return err
+		}
+		id := d.remember(netKey{ns, path})
+		n, err := d.node(id)
+		if err != nil {
+			return err
+		}
+		out.NodeId, out.Attr = id, n.attributes(id, st)
+		out.SetAttrTimeout(quick)
+		return nil
+	})
+}
+
+// attributes reads the value, whose size must be known before it is asked for.
+func (n *netNode) attributes(id uint64, st linux.Stat) fuse.Attr {
+	a := attr{passed(id, st)}
+	if !st.IsDir() {
+		size, stamp := n.refresh()
+		a.Size = uint64(size)
+		a.setTime(stamp)
+	}
+	return a.Attr
+}
+
+// directory is the path of a directory's inode, the entries of its own, and whether it has
+// the kernel's, too.
+func (d *netDirs) directory(id uint64) (path string, own map[string]uint64, through bool, err error) {
+	if i, ok := dirOf(id); ok {
+		return dirs[i].path, dirs[i].entries, dirs[i].through, nil
+	}
+	if id == maskDirID {
+		return "", nil, false, nil
+	}
+	n, err := d.node(id)
+	if err != nil {
+		return "", nil, false, err
+	}
+	return n.path, nil, true, nil
+}
+
+func (d *netDirs) node(id uint64) (*netNode, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n, ok := d.byID[id]; ok {
+		return n, nil
+	}
+	return nil, unix.ESTALE
+}
+
+func (d *netDirs) remember(key netKey) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id, ok := d.ids[key]
+	if !ok {
+		if d.ids == nil {
+			d.ids, d.byID = map[netKey]uint64{}, map[uint64]*netNode{}
+		}
+		d.last++
+		id = firstNetID + d.last
+		d.ids[key], d.byID[id] = id, &netNode{netKey: key}
+	}
+	d.byID[id].lookups++
+	return id
+}
+
+func (d *netDirs) forget(id, lookups uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, ok := d.byID[id]
+	if !ok {
+		return
+	}
+	if n.lookups -= min(lookups, n.lookups); n.lookups == 0 {
+		delete(d.byID, id)
+		delete(d.ids, n.netKey)
+	}
+}
+
+// getAttr is for who has the file open already.
+func (d *netDirs) getAttr(_ *ops, h *fuse.InHeader, out *fuse.AttrOut) error {
+	n, err := d.node(h.NodeId)
+	if err != nil {
+		return err
+	}
+	return visit(h.Pid, func(uint64) error {
+		st, err := linux.StatAt(nil, "/"+n.path)
+		if err != nil {
+			return err
+		}
+		out.Attr = n.attributes(h.NodeId, st)
+		out.SetTimeout(quick)
+		return nil
+	})
+}
+
+// refresh reads the value in the network namespace of the thread. What cannot be read is
+// empty: the caller, who must be allowed to open it, gets no more from the kernel.
+func (n *netNode) refresh() (size int, stamp uint64) {
+	text, err := readNode("/" + n.path)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err != nil {
+		text = nil
+	}
+	if n.stamp == 0 || string(text) != string(n.text) {
+		n.text, n.stamp = text, newer(n.stamp)
+	}
+	return len(n.text), n.stamp
+}
+
+// read is the text that the kernel knows the size of.
+func (d *netDirs) read(h *fuse.InHeader) ([]byte, error) {
+	n, err := d.node(h.NodeId)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text, nil
+}
+
+// write writes to the kernel's node. As there, the caller's permission counts at the write,
+// too, and no capability stands in for it (EPERM; net_ctl_permissions of net/sysctl_net.c).
+func (d *netDirs) write(h *fuse.InHeader, off int64, data []byte) (written int, err error) {
+	n, err := d.node(h.NodeId)
+	if err != nil {
+		return 0, err
+	}
+	err = visit(h.Pid, func(uint64) error {
+		f, err := linux.OpenAt(nil, "/"+n.path, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		st, err := linux.StatFile(f)
+		if err != nil {
+			return err
+		}
+		if !mayWrite(st, h.Caller) {
+			return unix.EPERM
+		}
+		written, err = f.WriteAt(data, off)
+		if written > 0 && errors.Is(err, io.ErrShortWrite) {
+			err = nil
+		}
+		return err
+	})
+	// The kernel has the writer's own text in its cache.
+	n.mu.Lock()
+	n.stamp = newer(n.stamp)
+	n.mu.Unlock()
+	return written, err
+}
+
+func mayWrite(st linux.Stat, c fuse.Caller) bool {
+	switch {
+	case st.UID == c.Uid:
+		return st.Mode&0o200 != 0
+	case st.GID == c.Gid:
+		return st.Mode&0o020 != 0
+	default:
+		return st.Mode&0o002 != 0
+	}
+}
+
+// list are the entries of a directory, sorted.
+func (d *netDirs) list(o *ops, h *fuse.InHeader) ([]fuse.DirEntry, error) {
+	path, own, through, err := d.directory(h.NodeId)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.DeleteFunc(o.entries(own), func(e fuse.DirEntry) bool {
+		i, isFile := fileOf(e.Ino)
+		if !isFile {
+			return false
+		}
+		_, err := os.Lstat("/" + nodes[i].path)
+		return err != nil
+	})
+	if !through {
+		return out, nil
+	}
+	err = visit(h.Pid, func(uint64) error {
+		there, err := os.ReadDir("/" + path)
+		for _, e := range there {
+			if _, ok := own[e.Name()]; ok {
+				continue
+			}
+			mode := uint32(unix.S_IFREG)
+			if e.IsDir() {
+				mode = unix.S_IFDIR
+			}
+			out = append(out, fuse.DirEntry{Name: e.Name(), Mode: mode})
+		}
+		return err
+	})
+	slices.SortFunc(out, func(a, b fuse.DirEntry) int { return strings.Compare(a.Name, b.Name) })
+	return out, err
+}
+
+// passed are the kernel's own attributes of an entry, without size and time.
+func passed(id uint64, st linux.Stat) fuse.Attr {
+	return fuse.Attr{Ino: id, Mode: st.Mode, Nlink: st.Links, Owner: fuse.Owner{Uid: st.UID, Gid: st.GID}, Blksize: pageSize}
+}
+
+// readNode reads a file of the kernel at once, as it makes the text anew for each read.
+func readNode(path string) ([]byte, error) {
+	f, err := linux.OpenAt(nil, path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	buf := make([]byte, 2*pageSize)
+	n, err := f.Read(buf)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	return buf[:n:n], nil
+}
