@@ -165,8 +165,8 @@ func TestHostileAgent_Signals(t *testing.T) {
 	report := decode[struct {
 		Signals, Left int
 		Failed        map[string]int
-	}](t, exec(t, task, "/probe", "storm", "300"))
-	if len(report.Failed) > 0 || report.Left > 0 || report.Signals < 150 {
+	}](t, exec(t, task, "/probe", "storm", "100"))
+	if len(report.Failed) > 0 || report.Left > 0 || report.Signals < 50 {
 		t.Errorf("%+v", report)
 	}
 	t.Logf("%d signals", report.Signals)
