@@ -85,7 +85,7 @@ func TestHostileAgent_Flood(t *testing.T) {
 	loud, quiet := start(t, d, admin()), start(t, d, admin())
 	shim := shimOf(t, d, loud.ID)
 	measure := func() latencies {
-		return decode[latencies](t, exec(t, quiet, "/probe", "latency", "200"))
+		return decode[latencies](t, exec(t, quiet, "/probe", "latency", "50"))
 	}
 	measure()
 	before := measure()

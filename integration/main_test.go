@@ -22,8 +22,14 @@ import (
 // a wrong runtime, and the promises must fail.
 var runtimeName = cmp.Or(os.Getenv("ECI_TEST_RUNTIME"), "eci")
 
-// patience bounds what a test waits for; nothing waits longer than it must.
-const patience = 2 * time.Minute
+// patience bounds what a test waits for; nothing waits longer than it must. On an emulated
+// processor everything takes some fifty times as long.
+var patience = func() time.Duration {
+	if cpus, err := os.ReadFile("/proc/cpuinfo"); err == nil && strings.Contains(string(cpus), "QEMU TCG") {
+		return 10 * time.Minute
+	}
+	return 2 * time.Minute
+}()
 
 var (
 	buildImages = sync.OnceValues(func() ([]testbed.Image, error) {
