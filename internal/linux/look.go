@@ -10,7 +10,9 @@ import (
 type Seen struct {
 	Mounted
 	// Magic is the number of the file system as [FSMagic] tells it; 0 if that lies on a block
-	// device, and so is none of the kernel's own.
+	// device, and so is none of the kernel's own, and for a single file that something is
+	// mounted on: it may be served by this very process, which could not be ended while it asks
+	// itself.
 	Magic int64
 }
 
@@ -38,7 +40,7 @@ func Look(base, path string, flags int, resolve uint64) (s Seen, err error) {
 		return fail("statx", err)
 	}
 	s.Mounted = mountedOf(&x)
-	if unix.Major(s.Dev) != 0 {
+	if unix.Major(s.Dev) != 0 || s.Root && x.Mode&unix.S_IFMT == unix.S_IFREG {
 		return s, nil
 	}
 	var fs unix.Statfs_t
