@@ -2,11 +2,8 @@ package idmap
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
-	"sync"
 
-	"golang.org/x/sys/unix"
+	"github.com/eci-runtime/eci/internal/linux"
 )
 
 // version is the version of a kernel.
@@ -19,22 +16,14 @@ func (v version) atLeast(major, minor int) bool {
 func (v version) String() string { return fmt.Sprintf("%d.%d", v.major, v.minor) }
 
 // kernelVersion is the version of the running kernel.
-var kernelVersion = sync.OnceValues(func() (version, error) {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return version{}, err
-	}
-	return parseVersion(unix.ByteSliceToString(u.Release[:]))
-})
+func kernelVersion() (version, error) { return versionOf(linux.Kernel()) }
 
-// parseVersion parses the first two numbers of a release, "6.18.44-generic".
-func parseVersion(release string) (version, error) {
-	major, rest, _ := strings.Cut(release, ".")
-	minor := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
-	a, errA := strconv.Atoi(major)
-	b, errB := strconv.Atoi(minor)
-	if errA != nil || errB != nil {
-		return version{}, fmt.Errorf("%w: cannot read the version of %q", ErrKernel, release)
+// parseVersion is the version that a release has.
+func parseVersion(release string) (version, error) { return versionOf(linux.ParseRelease(release)) }
+
+func versionOf(major, minor int, err error) (version, error) {
+	if err != nil {
+		return version{}, fmt.Errorf("%w: %w", ErrKernel, err)
 	}
-	return version{a, b}, nil
+	return version{major, minor}, nil
 }

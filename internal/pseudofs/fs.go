@@ -193,7 +193,7 @@ func (f *FS) values(n *node) *Values {
 
 // shows tells whether the container has a node at all.
 func (f *FS) shows(n *node) bool {
-	if n.native != (release{}) && !running().before(n.native) {
+	if n.native != (release{}) && n.native.running() {
 		return false
 	}
 	return n.kind != fixed || f.UUID != ""

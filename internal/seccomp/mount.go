@@ -17,6 +17,16 @@ var kernelFS = map[int64]kernelType{
 
 type kernelType struct{ fstype, namespace string }
 
+// kernelTypeOf finds one by its type, as mount(2) has it.
+func kernelTypeOf(fstype string) (k kernelType, ok bool) {
+	for _, k := range kernelFS {
+		if k.fstype == fstype {
+			return k, true
+		}
+	}
+	return kernelType{}, false
+}
+
 // mount is mount(2): source, target, type, flags, data. The flags are looked at in the order
 // in which the kernel does.
 func mount(r *request) answer {
@@ -40,10 +50,8 @@ func newMount(r *request) answer {
 	if err != nil {
 		return proceed() // to EFAULT, or EINVAL for a null pointer
 	}
-	for _, k := range kernelFS {
-		if k.fstype == fstype {
-			return r.newInstance(k)
-		}
+	if k, ok := kernelTypeOf(fstype); ok {
+		return r.newInstance(k)
 	}
 	return proceed()
 }

@@ -87,5 +87,9 @@ func (r *request) inPlace(id uint64) bool {
 		return false
 	}
 	parent, ok := mounts[m.parent]
-	return !ok || parent.fstype == "proc" || parent.fstype == "sysfs"
+	if !ok {
+		return true
+	}
+	_, ok = kernelTypeOf(parent.fstype)
+	return ok
 }

@@ -13,12 +13,11 @@ import (
 // is given to.
 func fsopen(r *request) answer {
 	fstype, err := r.t.readString(r.args[0])
-	if err == nil {
-		for _, k := range kernelFS {
-			if k.fstype == fstype {
-				return refuse(unix.ENOSYS)
-			}
-		}
+	if err != nil {
+		return proceed()
+	}
+	if _, ok := kernelTypeOf(fstype); ok {
+		return refuse(unix.ENOSYS)
 	}
 	return proceed()
 }
