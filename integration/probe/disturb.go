@@ -17,7 +17,7 @@ import (
 )
 
 // flood makes, from as many threads as it is told, calls that a runtime which intercepts
-// has to answer, until it is killed. It says so once each thread has made some.
+// or serves files has to answer, until it is killed. It says so once each thread has made some.
 func flood(args []string) (any, error) {
 	if len(args) != 1 {
 		return nil, errors.New("flood needs a number of threads")
@@ -34,11 +34,15 @@ func flood(args []string) (any, error) {
 				if round == 10 {
 					begun <- struct{}{}
 				}
-				switch (n + round) % 3 {
+				switch (n + round) % 5 {
 				case 0:
 					_ = unix.Mount("proc", "/no/such/place", "proc", 0, "")
 				case 1:
 					_ = unix.Unmount("/proc/uptime", 0)
+				case 2: // below a directory that is served as a whole
+					_ = unix.Unmount("/proc/sys/net/core/somaxconn", 0)
+				case 3:
+					_, _ = os.ReadFile("/proc/uptime")
 				default:
 					var info unix.Sysinfo_t
 					_ = unix.Sysinfo(&info)

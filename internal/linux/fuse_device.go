@@ -12,19 +12,6 @@ import (
 // system as its "fd".
 func OpenFUSE() (*os.File, error) { return OpenAt(nil, "/dev/fuse", unix.O_RDWR, 0) }
 
-// Polled is a second descriptor of what f is, which does not block: the runtime's poller
-// waits for it, not a thread. Read and write it by [os.File.SyscallConn], for
-// [os.File.Fd] could make it block. It is no more than f once f is closed. A connection to
-// FUSE can be waited for only after it has been mounted.
-func Polled(f *os.File) (*os.File, error) {
-	return openAt("fcntl", f, "", func(fd int) (int, error) {
-		if err := unix.SetNonblock(fd, true); err != nil {
-			return -1, err
-		}
-		return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	})
-}
-
 // SetNumber sets a parameter to the descriptor number of f, in decimal: what the
 // parameter "fd" of a FUSE file system takes on every kernel.
 func (fs *FS) SetNumber(key string, f *os.File) error {

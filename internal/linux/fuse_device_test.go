@@ -1,10 +1,8 @@
 package linux
 
 import (
-	"errors"
 	"os"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,37 +26,6 @@ func TestIsReadOnly(t *testing.T) {
 	}
 }
 
-// TestPolled: a read waits without a thread, and ends when there is something, or when the
-// file is closed.
-func TestPolled(t *testing.T) {
-	linuxtest.NoLeak(t)
-	var fds [2]int
-	must(t, unix.Pipe2(fds[:], unix.O_CLOEXEC))
-	r, w := os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
-	defer w.Close()
-	if ready, err := Ready(r); err != nil || ready {
-		t.Error(ready, err)
-	}
-	polled, err := Polled(r)
-	must(t, err)
-	must(t, r.Close())
-	if !closeOnExec(t, uintptr(fds[1])) {
-		t.Error("not close-on-exec")
-	}
-	got := make(chan error)
-	read := func() { _, err := polled.Read(make([]byte, 1)); got <- err }
-	go read()
-	_, err = w.Write([]byte("x"))
-	must(t, err)
-	must(t, <-got)
-	go read()
-	time.Sleep(10 * time.Millisecond)
-	must(t, polled.Close())
-	if err := <-got; !errors.Is(err, os.ErrClosed) {
-		t.Error(err)
-	}
-}
-
 // TestFUSE connects to the kernel, which sends INIT, and disconnects.
 func TestFUSE(t *testing.T) {
 	linuxtest.Root(t)
@@ -76,10 +43,7 @@ func TestFUSE(t *testing.T) {
 	tree, err := fs.Mount(0)
 	must(t, err)
 	defer tree.Close()
-	polled, err := Polled(dev)
-	must(t, err)
-	defer polled.Close()
-	n, err := polled.Read(make([]byte, 8192))
+	n, err := dev.Read(make([]byte, 8192))
 	if err != nil || n < 40 {
 		t.Error(n, err)
 	}

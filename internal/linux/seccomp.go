@@ -63,9 +63,7 @@ type Listener struct {
 // NewListener takes over the descriptor of a listener. Where the kernel can (Linux 6.6),
 // notifications and answers wake the other side on the same processor.
 func NewListener(f *os.File) (*Listener, error) {
-	end, err := openAt("eventfd", nil, "eventfd", func(int) (int, error) {
-		return unix.Eventfd(0, unix.EFD_CLOEXEC)
-	})
+	end, err := NewEvent()
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +151,8 @@ func (l *Listener) Close() error {
 	if l.closed.Swap(true) {
 		return os.ErrClosed
 	}
-	_, err := l.end.Write([]byte{7: 1}) // a number of 8 bytes, not zero; eventfd(2)
-	return errors.Join(err, l.end.Close(), l.file.Close())
+	Signal(l.end)
+	return errors.Join(l.end.Close(), l.file.Close())
 }
 
 func (l *Listener) control(request uintptr, arg unsafe.Pointer) (err error) {

@@ -37,33 +37,42 @@ var kinds = map[Kind]struct {
 // in a read-only mount becomes read-only.
 func (f *FS) Cover(root *os.File, kind Kind) error {
 	places, err := f.places(root, kind, true)
-	defer closePlaces(places)
+	defer places.close()
 	if err != nil {
 		return err
 	}
 	// The file system is mounted in the namespace of all other threads.
 	done := make(chan error, 1)
-	go func() { done <- f.clone(nil, places) }()
+	go func() { done <- f.clone(nil, places.all) }()
 	if err := <-done; err != nil {
 		return err
 	}
-	return attach(places)
+	return attach(places.all)
+}
+
+// places are nodes of an instance that are to be mounted on.
+type places struct {
+	all  []place
+	open []*os.File // directories, and nodes that are found in the network namespace only
 }
 
 // place is a node of an instance, and what is to be mounted on it.
 type place struct {
 	entry    string // in the root of the file system
 	at       *os.File
+	name     string // below at; "": at itself
 	readOnly bool
 	tree     *os.File // nil until it is cloned
 }
 
-func closePlaces(places []place) {
-	for _, p := range places {
-		p.at.Close()
-		if p.tree != nil {
-			p.tree.Close()
+func (p *places) close() {
+	for i := range p.all {
+		if tree := p.all[i].tree; tree != nil {
+			tree.Close()
 		}
+	}
+	for _, f := range p.open {
+		f.Close()
 	}
 }
 
@@ -93,7 +102,11 @@ func attach(places []place) error {
 				return err
 			}
 		}
-		if err := linux.MoveMount(p.tree, p.at); err != nil {
+		mount := func() error { return linux.MoveMountTo(p.tree, p.at, p.name) }
+		if p.name == "" {
+			mount = func() error { return linux.MoveMount(p.tree, p.at) }
+		}
+		if err := mount(); err != nil {
 			return fmt.Errorf("cover %s: %w", strings.ReplaceAll(p.entry, ".", "/"), err)
 		}
 	}
@@ -102,9 +115,8 @@ func attach(places []place) error {
 
 // places finds the nodes of an instance that are to be mounted on. withServed puts the
 // served directories among them, and then not the nodes that they have.
-func (f *FS) places(root *os.File, kind Kind, withServed bool) ([]place, error) {
-	s := search{fs: f, root: root, kind: kind, withServed: withServed}
-	defer s.leave()
+func (f *FS) places(root *os.File, kind Kind, withServed bool) (*places, error) {
+	s := search{fs: f, root: root, kind: kind, withServed: withServed, found: &places{}}
 	err := s.under(kinds[kind].root, false)
 	if err != nil || kind != Proc {
 		return s.found, err
@@ -119,7 +131,13 @@ func (f *FS) places(root *os.File, kind Kind, withServed bool) ([]place, error) 
 		return s.found, nil
 	}
 	defer ns.Close()
-	s.leave()
+	st, err := linux.StatFile(ns)
+	if err != nil {
+		return s.found, err
+	}
+	f.net.own.CompareAndSwap(0, st.Ino)
+	s.own = st.Ino == f.net.own.Load()
+	s.path = ""
 	return s.found, enterNetNS(ns, func() error { return s.under(kinds[kind].root, true) })
 }
 

@@ -17,11 +17,13 @@ type search struct {
 	root       *os.File
 	kind       Kind
 	withServed bool
+	network    bool // the thread is in the container's network namespace
+	own        bool // it is that of the network namespace that the container was created with
 
 	path     string   // of the directory that is open
 	dir      *os.File // nil: there is no such directory, or it is not the kernel's
 	readOnly bool     // the mount that it lies on
-	found    []place
+	found    *places
 }
 
 // beneath opens what is below a directory and not through a link. Mounts on the way are
@@ -30,6 +32,7 @@ const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_N
 
 // under finds the nodes below a directory: those of the network, or the others.
 func (s *search) under(prefix string, network bool) error {
+	s.network = network
 	var whole []string // served directories that are found
 	if network && s.withServed {
 		for _, d := range served {
@@ -91,25 +94,33 @@ func (s *search) add(path string, n *node) error {
 	if err := s.enter(parent); err != nil || s.dir == nil {
 		return err
 	}
-	at, err := linux.OpenHow(s.dir, name, unix.O_PATH|unix.O_NOFOLLOW, beneath)
-	if isMissing(err) {
-		return nil
+	p := place{entry: entry(path), at: s.dir, name: name, readOnly: s.readOnly}
+	if s.network { // another thread would find another one
+		at, err := linux.OpenHow(s.dir, name, unix.O_PATH|unix.O_NOFOLLOW, beneath)
+		if isMissing(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.found.open = append(s.found.open, at)
+		p.at, p.name = at, ""
 	}
-	if err != nil {
-		return err
-	}
-	st, err := linux.StatFile(at)
+	st, err := linux.StatAt(p.at, p.name)
 	switch {
+	case isMissing(err):
 	case err != nil:
+		return err
 	case st.MountRoot:
 		s.fs.skipped.Add(1)
-	case st.IsDir() != (n == nil), n != nil && n.writable() && s.grants(st):
+	case st.IsDir() != (n == nil), st.Mode&unix.S_IFMT == unix.S_IFLNK, n != nil && n.writable() && s.grants(st):
 	default:
-		s.found = append(s.found, place{entry: entry(path), at: at, readOnly: s.readOnly})
-		return nil
+		if n == nil && s.own {
+			p.entry = ownEntry(path)
+		}
+		s.found.all = append(s.found.all, p)
 	}
-	at.Close()
-	return err
+	return nil
 }
 
 // grants tells whether the kernel lets the container's root write a node: then it has a
@@ -122,8 +133,7 @@ func (s *search) enter(path string) error {
 	if s.path == path {
 		return nil
 	}
-	s.leave()
-	s.path = path
+	s.path, s.dir = path, nil
 	below := strings.TrimPrefix(strings.TrimPrefix(path, kinds[s.kind].root), "/")
 	if below == "" {
 		below = "."
@@ -139,19 +149,12 @@ func (s *search) enter(path string) error {
 	if err == nil && magic == kinds[s.kind].magic {
 		if s.readOnly, err = linux.IsReadOnly(dir); err == nil {
 			s.dir = dir
+			s.found.open = append(s.found.open, dir)
 			return nil
 		}
 	}
 	dir.Close()
 	return err
-}
-
-// leave closes the directory that is open.
-func (s *search) leave() {
-	if s.dir != nil {
-		s.dir.Close()
-	}
-	s.path, s.dir = "", nil
 }
 
 // isMissing tells that a path leads to nothing, or to something of another type.

@@ -37,12 +37,19 @@
 //     kernel learn that there is neither, before anybody else can open a file.
 //   - A program that is executed from a served file: they cannot be executed (noexec).
 //   - Memory that is mapped from a served file: nobody does.
-//   - No free thread to answer with: a request waits in the runtime's poller, and takes no thread
-//     but the one that runs. A system call of the process itself that waits for an answer gives
-//     its processor away, also where there is only one.
+//   - No free thread to answer with: one thread of each connection does nothing but read and
+//     write, and a system call of the process itself that waits for an answer gives its processor
+//     away, also where there is only one.
 //
-// A file system is served by three goroutines of its own. Who floods it keeps these busy, and
-// not those of other containers.
+// And one that is not on it: a process that is killed while one of its threads waits for an
+// answer of its own. That thread cannot die before it has one, nobody is left to give it, and the
+// connection would not end, as the thread has it open like all others. So the thread that reads and
+// writes has a table of descriptors for itself, and the connection is in no other
+// ([linux.OnOwnTable]): it dies at once, the kernel ends the connection, and the one that waits
+// gets ECONNABORTED.
+//
+// A file system has three goroutines that handle its requests. Who floods it keeps these busy,
+// and not those of other containers.
 //
 // # Network namespaces
 //
@@ -50,5 +57,7 @@
 // nodes in it as a thread of the container's network namespace, for the kernel has other
 // entries for others. Where a node is needed that a network namespace lacks, its directory is
 // served whole, and what else the kernel has in it is passed through from the namespace of
-// whoever asks, with the kernel's own permissions.
+// whoever asks, with the kernel's own permissions. Names in it are valid for no longer than a
+// call, since another namespace may have others; but where the container's own namespace is
+// seen, which is nearly always, they are valid for a moment.
 package pseudofs

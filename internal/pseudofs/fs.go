@@ -103,7 +103,7 @@ func (f *FS) mount() error {
 	if f.conn, err = connect(f, dev); err != nil {
 		return err
 	}
-	f.conn.serve()
+	dev.Close() // the thread that serves it has it
 	if err := errors.Join(prime(tree), f.attach(tree)); err != nil {
 		return errors.Join(err, f.conn.Close())
 	}

@@ -96,14 +96,14 @@ func (in *instance) build(dir *os.File) error {
 		}
 	}
 	places, err := in.fs.places(in.root, in.kind, in.withServed)
-	defer closePlaces(places)
+	defer places.close()
 	if err != nil {
 		return err
 	}
-	if err := in.fs.clone(dir, places); err != nil {
+	if err := in.fs.clone(dir, places.all); err != nil {
 		return err
 	}
-	return attach(places)
+	return attach(places.all)
 }
 
 // below are those of a container's paths that are below /proc, or /sys, relative to it.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -19,7 +20,12 @@ import (
 // namespace of whoever asks. An inode is a path in one namespace, so that the kernel keeps
 // no pages of one for another; a name is valid for the call that asked, and what is known
 // of a file for a moment, so that who opens and reads it asks once.
+//
+// Most who ask are in the network namespace that the container was created with. There are two
+// of each served directory: in the one that is mounted where that namespace is seen
+// ([FS.places]), names are valid for a moment, too.
 type netDirs struct {
+	own  atomic.Uint64 // inode number of that namespace; 0: not known yet
 	mu   sync.Mutex
 	last uint64 // number given, beyond firstNetID
 	byID map[uint64]*netNode
@@ -30,6 +36,7 @@ type netDirs struct {
 type netKey struct {
 	ns   uint64
 	path string
+	own  bool // below a directory for the container's own network namespace
 }
 
 type netNode struct {
@@ -43,11 +50,11 @@ type netNode struct {
 
 // lookup finds name in a served directory, or one below it.
 func (d *netDirs) lookup(o *ops, h *fuse.InHeader, name string, out *fuse.EntryOut) error {
-	parent, own, through, err := d.directory(h.NodeId)
+	parent, entries, through, own, err := d.directory(h.NodeId)
 	if err != nil {
 		return err
 	}
-	if id, ok := own[name]; ok {
+	if id, ok := entries[name]; ok {
 		if i, isFile := fileOf(id); isFile {
 			if _, err := os.Lstat("/" + nodes[i].path); err != nil {
 				return err
@@ -65,13 +72,16 @@ func (d *netDirs) lookup(o *ops, h *fuse.InHeader, name string, out *fuse.EntryO
 		if err != nil {
 			return err
 		}
-		id := d.remember(netKey{ns, path})
+		id := d.remember(netKey{ns, path, own})
 		n, err := d.node(id)
 		if err != nil {
 			return err
 		}
 		out.NodeId, out.Attr = id, n.attributes(id, st)
-		out.SetAttrTimeout(quick)
+		out.SetAttrTimeout(slow)
+		if own && ns == d.own.Load() {
+			out.SetEntryTimeout(slow)
+		}
 		return nil
 	})
 }
@@ -87,20 +97,20 @@ func (n *netNode) attributes(id uint64, st linux.Stat) fuse.Attr {
 	return a.Attr
 }
 
-// directory is the path of a directory's inode, the entries of its own, and whether it has
-// the kernel's, too.
-func (d *netDirs) directory(id uint64) (path string, own map[string]uint64, through bool, err error) {
-	if i, ok := dirOf(id); ok {
-		return dirs[i].path, dirs[i].entries, dirs[i].through, nil
+// directory is the path of a directory's inode, the entries of this package, whether it has
+// the kernel's, too, and whether it is for the container's own network namespace.
+func (d *netDirs) directory(id uint64) (path string, entries map[string]uint64, through, own bool, err error) {
+	if i, own, ok := dirOf(id); ok {
+		return dirs[i].path, dirs[i].entries, dirs[i].through, own, nil
 	}
 	if id == maskDirID {
-		return "", nil, false, nil
+		return "", nil, false, false, nil
 	}
 	n, err := d.node(id)
 	if err != nil {
-		return "", nil, false, err
+		return "", nil, false, false, err
 	}
-	return n.path, nil, true, nil
+	return n.path, nil, true, n.own, nil
 }
 
 func (d *netDirs) node(id uint64) (*netNode, error) {
@@ -153,7 +163,7 @@ func (d *netDirs) getAttr(_ *ops, h *fuse.InHeader, out *fuse.AttrOut) error {
 			return err
 		}
 		out.Attr = n.attributes(h.NodeId, st)
-		out.SetTimeout(quick)
+		out.SetTimeout(slow)
 		return nil
 	})
 }
@@ -230,11 +240,11 @@ func mayWrite(st linux.Stat, c fuse.Caller) bool {
 
 // list are the entries of a directory, sorted.
 func (d *netDirs) list(o *ops, h *fuse.InHeader) ([]fuse.DirEntry, error) {
-	path, own, through, err := d.directory(h.NodeId)
+	path, entries, through, _, err := d.directory(h.NodeId)
 	if err != nil {
 		return nil, err
 	}
-	out := slices.DeleteFunc(o.entries(own), func(e fuse.DirEntry) bool {
+	out := slices.DeleteFunc(o.entries(entries), func(e fuse.DirEntry) bool {
 		i, isFile := fileOf(e.Ino)
 		if !isFile {
 			return false
@@ -248,7 +258,7 @@ func (d *netDirs) list(o *ops, h *fuse.InHeader) ([]fuse.DirEntry, error) {
 	err = visit(h.Pid, func(uint64) error {
 		there, err := os.ReadDir("/" + path)
 		for _, e := range there {
-			if _, ok := own[e.Name()]; ok {
+			if _, ok := entries[e.Name()]; ok {
 				continue
 			}
 			mode := uint32(unix.S_IFREG)

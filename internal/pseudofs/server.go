@@ -3,30 +3,37 @@ package pseudofs
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"io"
 	"log"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 
 	"github.com/eci-runtime/eci/internal/linux"
 )
 
 // conn is a connection to the kernel's FUSE. go-fuse's own server blocks two to
-// seventeen threads in read(2) for each connection; this one leaves waiting to the
-// runtime's poller, and has buffers only while there is a request.
+// seventeen threads in read(2) for each connection; this one has one, which reads, writes and
+// does nothing else. It alone has the connection open ([linux.OnOwnTable]): a process that is
+// killed takes it along, even if others of its threads wait for an answer of ours.
 type conn struct {
-	fs    *FS
-	dev   *os.File
-	raw   syscall.RawConn
-	proto *fuse.ProtocolServer
-	wg    sync.WaitGroup
-	ended atomic.Bool // by whoever closes it
+	fs       *FS
+	proto    *fuse.ProtocolServer
+	wake     *os.File // an eventfd: there is something to write, or this is the end
+	requests chan *exchange
+	wg       sync.WaitGroup
+	ended    atomic.Bool // by whoever closes it
+
+	mu  sync.Mutex
+	out []*exchange // to be written, in this order
+}
+
+// exchange is a request and its answer.
+type exchange struct {
+	in, out [bufferSize]byte
+	n, size int  // the bytes used of each; size 0: there is no answer
+	notice  bool // not an answer, but what the kernel is told unasked
 }
 
 // workers is how many requests of one file system are handled at once. More would only
@@ -37,21 +44,16 @@ const workers = 3
 // before it. It is the least that the kernel lets one read with (FUSE_MIN_READ_BUFFER).
 const bufferSize = 8192
 
-// buffers are for one request and its answer each; all connections share them.
-var buffers = sync.Pool{New: func() any { return new([2][bufferSize]byte) }}
+// exchanges are used again; all connections share them.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-// connect makes a connection of one that has been mounted.
-func connect(f *FS, mounted *os.File) (*conn, error) {
-	dev, err := linux.Polled(mounted)
+// connect serves a connection of a file system that has been mounted.
+func connect(f *FS, dev *os.File) (*conn, error) {
+	wake, err := linux.NewEvent()
 	if err != nil {
 		return nil, err
 	}
-	raw, err := dev.SyscallConn()
-	if err != nil {
-		dev.Close()
-		return nil, err
-	}
-	c := &conn{fs: f, dev: dev, raw: raw}
+	c := &conn{fs: f, wake: wake, requests: make(chan *exchange, workers)}
 	c.proto = fuse.NewProtocolServer(&ops{RawFileSystem: fuse.NewDefaultRawFileSystem(), fs: f}, &fuse.MountOptions{
 		Name:          "eci",
 		MaxWrite:      pageSize,
@@ -61,18 +63,33 @@ func connect(f *FS, mounted *os.File) (*conn, error) {
 		Logger:        log.New(logWriter(f.Logf), "", 0),
 		PanicHandler:  func(what any) fuse.Status { f.recovered(what); return fuse.EIO },
 	})
-	return c, nil
-}
-
-// serve begins to answer.
-func (c *conn) serve() {
+	c.wg.Add(1)
+	err = linux.OnOwnTable(func(fds []int) {
+		defer c.wg.Done()
+		c.pass(fds[0], fds[1])
+	}, dev, wake)
+	if err != nil {
+		c.wg.Done()
+		wake.Close()
+		return nil, err
+	}
 	for range workers {
 		c.wg.Go(c.work)
 	}
+	return c, nil
 }
 
-// work answers until there is nothing more to come. A goroutine that ends before, with its
-// thread, is replaced.
+// Close ends the connection, which ended should say before the last mount goes. The kernel
+// fails what is asked of it afterwards.
+func (c *conn) Close() error {
+	c.ended.Store(true)
+	linux.Signal(c.wake)
+	c.wg.Wait()
+	return c.wake.Close()
+}
+
+// work handles requests until there is nothing more to come. A goroutine that ends before,
+// with its thread, is replaced.
 func (c *conn) work() {
 	done := false
 	defer func() {
@@ -80,51 +97,33 @@ func (c *conn) work() {
 			c.wg.Go(c.work)
 		}
 	}()
-	for c.step() {
+	for x := range c.requests {
+		c.answer(x)
 	}
 	done = true
 }
 
-// Close ends the connection, which ended should say before the last mount goes. The kernel
-// fails what is asked of it afterwards.
-func (c *conn) Close() error {
-	c.ended.Store(true)
-	err := c.dev.Close()
-	c.wg.Wait()
-	return err
-}
-
-// step waits for one request and answers it. It tells whether there may be another one.
-func (c *conn) step() (more bool) {
+// answer handles a request and gives it back, whatever happens.
+func (c *conn) answer(x *exchange) {
+	x.size = 0
+	defer c.send(x)
 	defer func() {
 		if what := recover(); what != nil {
 			c.fs.recovered(what)
-			more = true
 		}
 	}()
-	buf, n, err := c.read()
-	if buf != nil {
-		defer buffers.Put(buf)
+	x.size = c.handle(x.in[:x.n], x.out[:])
+}
+
+// send has an exchange written.
+func (c *conn) send(x *exchange) {
+	c.mu.Lock()
+	c.out = append(c.out, x)
+	first := len(c.out) == 1
+	c.mu.Unlock()
+	if first {
+		linux.Signal(c.wake)
 	}
-	switch {
-	case errors.Is(err, unix.ENOENT): // the request was interrupted before it was read
-		return true
-	case errors.Is(err, unix.ENODEV), err != nil && c.ended.Load():
-		return false
-	case err != nil:
-		c.fs.Logf("read a request for a pseudo-file: %v", err)
-		return false
-	}
-	in, out := buf[0][:n], buf[1][:]
-	size := c.handle(in, out)
-	if size == 0 {
-		return true // asks for no answer
-	}
-	// ENOENT: who asked has been interrupted.
-	if err := c.write(out[:size]); err != nil && !errors.Is(err, unix.ENOENT) && !c.ended.Load() {
-		c.fs.Logf("answer a request for a pseudo-file: %v", err)
-	}
-	return true
 }
 
 // opcodes of linux/fuse.h that go-fuse is not asked about.
@@ -161,44 +160,6 @@ func (c *conn) handle(in, out []byte) int {
 		return refuse(status)
 	}
 	return size
-}
-
-// read waits for a request. It takes a buffer only when there is one.
-func (c *conn) read() (buf *[2][bufferSize]byte, n int, err error) {
-	cerr := c.raw.Read(func(fd uintptr) bool {
-		buf = buffers.Get().(*[2][bufferSize]byte)
-		for {
-			n, err = unix.Read(int(fd), buf[0][:])
-			if err != unix.EINTR {
-				break
-			}
-		}
-		if err == unix.EAGAIN {
-			buffers.Put(buf)
-			buf = nil
-			return false
-		}
-		return true
-	})
-	if cerr != nil {
-		return buf, 0, cerr
-	}
-	if err == nil && n == 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	return buf, n, err
-}
-
-func (c *conn) write(answer []byte) error {
-	var err error
-	cerr := c.raw.Control(func(fd uintptr) {
-		for {
-			if _, err = unix.Write(int(fd), answer); err != unix.EINTR {
-				return
-			}
-		}
-	})
-	return errors.Join(cerr, err)
 }
 
 // logWriter lets go-fuse write its log with a function.

@@ -54,7 +54,7 @@ func (f *FS) refresh(i int) (text []byte, stamp uint64, valid time.Duration, err
 		// Others may write the value of a network node: who shares the network, or has
 		// it under another name.
 		if valid = still; n.network() {
-			valid = quick
+			valid = slow
 		}
 	}
 	return s.text, s.stamp, valid, err

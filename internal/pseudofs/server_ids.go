@@ -6,13 +6,15 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// Numbers of inodes: the root, the two masks, the served directories, the nodes; and above
-// all of them what is passed through from a network namespace.
+// Numbers of inodes: the root, the two masks, the served directories, the same for the
+// container's own network namespace, the nodes; and above all of them what is passed through
+// from a network namespace.
 const (
 	rootID      = fuse.FUSE_ROOT_ID
 	maskFileID  = 2
 	maskDirID   = 3
 	firstDirID  = 16
+	firstOwnID  = 32
 	firstFileID = 64
 	firstNetID  = 1 << 32
 )
@@ -79,6 +81,7 @@ func split(path string) (dir, name string) {
 
 func fileID(i int) uint64 { return firstFileID + uint64(i) }
 func dirID(i int) uint64  { return firstDirID + uint64(i) }
+func ownID(i int) uint64  { return firstOwnID + uint64(i) }
 
 // fileOf is the node of an inode.
 func fileOf(id uint64) (i int, ok bool) {
@@ -86,14 +89,21 @@ func fileOf(id uint64) (i int, ok bool) {
 	return i, i >= 0 && i < len(nodes)
 }
 
-// dirOf is the served directory of an inode.
-func dirOf(id uint64) (i int, ok bool) {
-	i = int(id) - firstDirID
-	return i, i >= 0 && i < len(dirs)
+// dirOf is the served directory of an inode. own tells that it is for the container's own
+// network namespace.
+func dirOf(id uint64) (i int, own, ok bool) {
+	if i = int(id) - firstDirID; i >= 0 && i < len(dirs) {
+		return i, false, true
+	}
+	i = int(id) - firstOwnID
+	return i, true, i >= 0 && i < len(served)
 }
 
 // entry is the name of a node or a served directory in the root of the file system.
 func entry(path string) string { return strings.ReplaceAll(path, "/", ".") }
+
+// ownEntry is the name of a served directory for the container's own network namespace.
+func ownEntry(path string) string { return entry(path) + ".own" }
 
 // rootEntries are the names in the root.
 var rootEntries = makeRootEntries()
@@ -105,6 +115,7 @@ func makeRootEntries() map[string]uint64 {
 	}
 	for i := range served {
 		out[entry(served[i].path)] = dirID(i)
+		out[ownEntry(served[i].path)] = ownID(i)
 	}
 	return out
 }

@@ -71,7 +71,7 @@ func (o *ops) entry(id uint64, out *fuse.EntryOut) {
 
 // static are the attributes of what is no node.
 func (o *ops) static(id uint64) (fuse.Attr, bool) {
-	switch _, isDir := dirOf(id); {
+	switch _, _, isDir := dirOf(id); {
 	case id == maskFileID:
 		return o.fs.attr(id, unix.S_IFREG|0o444).Attr, true
 	case id == rootID, id == maskDirID, isDir:
