@@ -265,19 +265,7 @@ func handOver(calls ...string) error { return handOverAs(true, calls...) }
 
 // handOverAs tells whether only SIGKILL interrupts calls that the agent looks at.
 func handOverAs(killable bool, calls ...string) error {
-	runtime.LockOSThread()
-	var rows []unix.SockFilter
-	for _, call := range calls {
-		if nr, ok := numberOf(call); ok {
-			rows = append(rows,
-				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: nr, Jf: 1},
-				unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF})
-		}
-	}
-	program := slices.Concat(
-		[]unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}}, // seccomp_data.nr
-		rows, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}})
-	listener, err := linux.InstallFilter(program, killable)
+	listener, err := handedOver(killable, calls...)
 	if err != nil {
 		return err
 	}
@@ -290,6 +278,41 @@ func handOverAs(killable bool, calls ...string) error {
 		return fmt.Errorf("send the listener: %w", err)
 	}
 	return unix.Close(3)
+}
+
+// handedOver makes the calling thread ask a listener about calls.
+func handedOver(killable bool, calls ...string) (listener *os.File, err error) {
+	runtime.LockOSThread()
+	var rows []unix.SockFilter
+	for _, call := range calls {
+		if nr, ok := numberOf(call); ok {
+			rows = append(rows,
+				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: nr, Jf: 1},
+				unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF})
+		}
+	}
+	program := slices.Concat(
+		[]unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}}, // seccomp_data.nr
+		rows, []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}})
+	return linux.InstallFilter(program, killable)
+}
+
+// waveThrough lets a listener's calls proceed, and looks at nothing.
+func waveThrough(listener *os.File) error {
+	l, err := linux.NewListener(listener)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			n, err := l.Receive()
+			if err != nil {
+				return
+			}
+			_ = l.Respond(linux.Response{ID: n.ID, Flags: linux.Continue})
+		}
+	}()
+	return nil
 }
 
 // mountCalls are those that have to do with mounts.

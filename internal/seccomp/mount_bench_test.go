@@ -52,7 +52,8 @@ var costs = []struct {
 	},
 }
 
-// childCost does one of costs args[0] times, in a directory, with the agent or not, and prints
+// childCost does one of costs args[1] times, in a directory, with the agent, or with one that
+// lets all pass, or without, and prints
 // the medians of the calls, in nanoseconds: the processors of test machines have pauses.
 func childCost(args []string) error {
 	i, err := strconv.Atoi(args[0])
@@ -64,8 +65,17 @@ func childCost(args []string) error {
 		return err
 	}
 	dir := args[2]
-	if args[3] == "agent" {
+	switch args[3] {
+	case "agent":
 		if err := handOver(mountCalls...); err != nil {
+			return err
+		}
+	case "waved":
+		listener, err := handedOver(true, mountCalls...)
+		if err != nil {
+			return err
+		}
+		if err := waveThrough(listener); err != nil {
 			return err
 		}
 	}
@@ -87,15 +97,15 @@ func childCost(args []string) error {
 	return nil
 }
 
-// BenchmarkMounts times mount(2) and umount2(2) without an agent and with one, whose instances
-// of proc have 35 files and two directories mounted on them.
+// BenchmarkMounts times mount(2) and umount2(2) without an agent, with one that does nothing, and
+// with this one, whose instances of proc have 35 files and two directories mounted on them.
 func BenchmarkMounts(b *testing.B) {
 	box := newBox(b, func(c *Config) { c.OnlyKilled = true })
 	must(b, os.Mkdir(box.dir+"/p", 0o755))
 	must(b, os.Mkdir(box.dir+"/q", 0o755))
 	for i, c := range costs {
 		var native float64
-		for _, how := range []string{"native", "agent"} {
+		for _, how := range []string{"native", "waved", "agent"} {
 			b.Run(c.name+"/"+how, func(b *testing.B) {
 				out := box.start("cost", strconv.Itoa(i), strconv.Itoa(b.N), box.dir, how).all(b)
 				do, undo, _ := strings.Cut(out, " ")
