@@ -36,6 +36,9 @@ var settables = []settable{
 	{"kernel/keys/maxkeys", []string{"201", "202"}, []string{"x"}, "", ""},
 	{"kernel/keys/maxbytes", []string{"20001", "20002"}, []string{"x"}, "", ""},
 	// Less than the host has, so that the host's stays.
+	{"fs/inotify/max_queued_events", []string{"0", "32768"}, []string{"x", "-1", "2147483648"}, "", ""},
+	{"fs/inotify/max_user_instances", []string{"0", "1024"}, []string{"x", "-1", "2147483648"}, "", ""},
+	{"fs/inotify/max_user_watches", []string{"0", "524288"}, []string{"x", "-1", "2147483648"}, "", ""},
 	{"fs/file-max", []string{"10000", "10001"}, []string{"x", "-1"}, "", ""},
 	{"fs/nr_open", []string{"1024", "2048"}, []string{"x", "0", "-1"}, "", ""},
 	{"fs/protected_hardlinks", []string{"0", "1"}, []string{"2"}, "", ""},

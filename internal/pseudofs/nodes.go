@@ -83,6 +83,9 @@ var nodes = []node{
 
 	{path: "proc/sys/fs/file-max", kind: limit, mode: 0o644, rule: long(0, math.MaxInt64)},
 	{path: "proc/sys/fs/nr_open", kind: limit, mode: 0o644, rule: integer(64, math.MaxInt32&^63)},
+	{path: "proc/sys/fs/inotify/max_queued_events", kind: local, mode: 0o644, rule: integer(0, math.MaxInt32)},
+	{path: "proc/sys/fs/inotify/max_user_instances", kind: local, mode: 0o644, rule: integer(0, math.MaxInt32)},
+	{path: "proc/sys/fs/inotify/max_user_watches", kind: local, mode: 0o644, rule: integer(0, math.MaxInt32)},
 	{path: "proc/sys/fs/protected_hardlinks", kind: local, mode: 0o644, rule: integer(0, 1)},
 	{path: "proc/sys/fs/protected_symlinks", kind: local, mode: 0o644, rule: integer(0, 1)},
 
