@@ -103,16 +103,30 @@ func (c *conn) work() {
 	done = true
 }
 
-// answer handles a request and gives it back, whatever happens.
+// answer handles a request and gives it back, whatever happens: who waits for an answer cannot be
+// killed. A goroutine that ends in it (runtime.Goexit) answers EIO, as one that panics.
 func (c *conn) answer(x *exchange) {
-	x.size = 0
+	done := false
 	defer c.send(x)
 	defer func() {
 		if what := recover(); what != nil {
 			c.fs.recovered(what)
 		}
+		if !done {
+			x.size = refuse(x.in[:], x.out[:], fuse.EIO)
+		}
 	}()
 	x.size = c.handle(x.in[:x.n], x.out[:])
+	done = true
+}
+
+// refuse answers a request with an error, and tells the size of the answer.
+func refuse(in, out []byte, status fuse.Status) int {
+	const header = 16
+	binary.NativeEndian.PutUint32(out, header)
+	binary.NativeEndian.PutUint32(out[4:], uint32(-int32(status)))
+	copy(out[8:header], in[8:])
+	return header
 }
 
 // send has an exchange written.
@@ -139,25 +153,18 @@ const (
 // would not hold what it asks for, up to 64 KiB. An interrupt that is answered is sent again,
 // for ever; requests take too short to be interrupted.
 func (c *conn) handle(in, out []byte) int {
-	const header = 16
 	if len(in) < 40 {
 		return 0
-	}
-	refuse := func(status fuse.Status) int {
-		binary.NativeEndian.PutUint32(out, header)
-		binary.NativeEndian.PutUint32(out[4:], uint32(-int32(status)))
-		copy(out[8:header], in[8:])
-		return header
 	}
 	switch op := binary.NativeEndian.Uint32(in[4:]); {
 	case op == opInterrupt:
 		return 0
 	case opSetXAttr <= op && op <= opRemoveXAttr:
-		return refuse(fuse.ENOSYS)
+		return refuse(in, out, fuse.ENOSYS)
 	}
 	size, status := c.proto.HandleRequest([][]byte{in}, [][]byte{out})
 	if size == 0 && !status.Ok() {
-		return refuse(status)
+		return refuse(in, out, status)
 	}
 	return size
 }

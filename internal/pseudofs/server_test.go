@@ -69,6 +69,30 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// TestGoexit: a request whose goroutine ends fails, for who asks could not be killed.
+func TestGoexit(t *testing.T) {
+	withNode(t, node{path: "proc/version", kind: view, mode: 0o444, valid: 1, render: func([]byte, *View) []byte {
+		runtime.Goexit()
+		return nil
+	}})
+	path := serveFS(t, nil).path("proc/version")
+	for range 2 * workers {
+		read := make(chan error, 1)
+		go func() {
+			_, err := os.ReadFile(path)
+			read <- err
+		}()
+		select {
+		case err := <-read:
+			if !errors.Is(err, unix.EIO) {
+				t.Error(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("there is no answer")
+		}
+	}
+}
+
 // TestWhole: of a text that changes, each read gets one rendering, even from eight readers
 // that never rest and leave the server no processor. Where its length changes as well, a read
 // at that very moment may get a wrong one, see doc.go.
