@@ -41,6 +41,7 @@ func (c *container) emulate(ctx context.Context, spec *specs.Spec, d policy.Deci
 		Dir:     filepath.Join(c.stageDir, filesDir),
 		UID:     c.ids.Base,
 		GID:     c.ids.Base,
+		IDs:     c.ids.Size,
 		UUID:    productUUID(c.host.Root(), filepath.Base(c.bundle)),
 		Source:  e.source,
 		Network: e.net.values,

@@ -60,4 +60,8 @@
 // whoever asks, with the kernel's own permissions. Names in it are valid for no longer than a
 // call, since another namespace may have others; but where the container's own namespace is
 // seen, which is nearly always, they are valid for a moment.
+//
+// A write is done by the shim, who may do everything; so it looks at the writer's rights itself:
+// CAP_NET_ADMIN over the network ([netAdmin]). And an open file stays what it was: who gets one of
+// another network neither writes to his own through it, nor shows it ([netDirs.sees]).
 package pseudofs

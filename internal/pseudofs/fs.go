@@ -21,6 +21,8 @@ type Config struct {
 	Dir string
 	// UID and GID are the host's IDs of the container's root, who owns all files.
 	UID, GID uint32
+	// IDs is how many users of the host are the container's, from UID on.
+	IDs uint32
 	// UUID is what product_uuid shows; "" leaves that node alone.
 	UUID string
 	// Source has the numbers of the container.
@@ -198,6 +200,9 @@ func (f *FS) shows(n *node) bool {
 	}
 	return n.kind != fixed || f.UUID != ""
 }
+
+// owns tells whether a user of the host is one of the container's.
+func (f *FS) owns(uid uint32) bool { return uid-f.UID < f.IDs }
 
 // recovered logs a panic, with the stack of who panicked.
 func (f *FS) recovered(what any) { f.Logf("panic in a pseudo-file: %v\n%s", what, debug.Stack()) }

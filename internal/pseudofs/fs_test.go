@@ -31,6 +31,7 @@ func serveFS(t testing.TB, change func(*Config)) *FS {
 		Dir:    linuxtest.Dir(t),
 		UID:    testBase,
 		GID:    testBase,
+		IDs:    65536,
 		UUID:   "0b1f3a52-5f0e-5e2b-9f5c-3f3a1d2c4b5a",
 		Source: NewSource(boot),
 		Logf:   t.Logf,

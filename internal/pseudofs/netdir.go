@@ -46,6 +46,7 @@ type netNode struct {
 	mu    sync.Mutex
 	text  []byte
 	stamp uint64
+	attr  fuse.Attr // as the kernel was last told
 }
 
 // lookup finds name in a served directory, or one below it.
@@ -94,7 +95,18 @@ func (n *netNode) attributes(id uint64, st linux.Stat) fuse.Attr {
 		a.Size = uint64(size)
 		a.setTime(stamp)
 	}
-	return a.Attr
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.attr = a.Attr
+	return n.attr
+}
+
+// sees tells whether a node is what a caller in the network namespace ns has under its name, and
+// st its attributes there. A name that is valid for a moment may have been found by somebody else
+// in the container. But who was given the open file from a container is elsewhere: what he reads
+// is not to be shown to it, and what he writes not to go to his own network.
+func (d *netDirs) sees(o *ops, n *netNode, ns uint64, st linux.Stat) bool {
+	return ns == n.ns || n.own && n.ns == d.own.Load() && o.fs.owns(st.UID)
 }
 
 // directory is the path of a directory's inode, the entries of this package, whether it has
@@ -152,17 +164,23 @@ func (d *netDirs) forget(id, lookups uint64) {
 }
 
 // getAttr is for who has the file open already.
-func (d *netDirs) getAttr(_ *ops, h *fuse.InHeader, out *fuse.AttrOut) error {
+func (d *netDirs) getAttr(o *ops, h *fuse.InHeader, out *fuse.AttrOut) error {
 	n, err := d.node(h.NodeId)
 	if err != nil {
 		return err
 	}
-	return visit(h.Pid, func(uint64) error {
+	return visit(h.Pid, func(ns uint64) error {
 		st, err := linux.StatAt(nil, "/"+n.path)
-		if err != nil {
+		switch {
+		case ns != n.ns && (err != nil || !d.sees(o, n, ns, st)):
+			n.mu.Lock()
+			out.Attr = n.attr
+			n.mu.Unlock()
+		case err != nil:
 			return err
+		default:
+			out.Attr = n.attributes(h.NodeId, st)
 		}
-		out.Attr = n.attributes(h.NodeId, st)
 		out.SetTimeout(slow)
 		return nil
 	})
@@ -194,14 +212,14 @@ func (d *netDirs) read(h *fuse.InHeader) ([]byte, error) {
 	return n.text, nil
 }
 
-// write writes to the kernel's node. As there, the caller's permission counts at the write,
-// too, and no capability stands in for it (EPERM; net_ctl_permissions of net/sysctl_net.c).
-func (d *netDirs) write(h *fuse.InHeader, off int64, data []byte) (written int, err error) {
+// write writes to the kernel's node. As there, the caller's rights count at the write, too, and
+// to own the node is not enough (EPERM; [mayWrite]).
+func (d *netDirs) write(o *ops, h *fuse.InHeader, off int64, data []byte) (written int, err error) {
 	n, err := d.node(h.NodeId)
 	if err != nil {
 		return 0, err
 	}
-	err = visit(h.Pid, func(uint64) error {
+	err = visit(h.Pid, func(ns uint64) error {
 		f, err := linux.OpenAt(nil, "/"+n.path, unix.O_WRONLY|unix.O_NOFOLLOW, 0)
 		if err != nil {
 			return err
@@ -211,8 +229,8 @@ func (d *netDirs) write(h *fuse.InHeader, off int64, data []byte) (written int, 
 		if err != nil {
 			return err
 		}
-		if !mayWrite(st, h.Caller) {
-			return unix.EPERM
+		if may, err := mayWrite(st, h.Caller); err != nil || !may || !d.sees(o, n, ns, st) {
+			return errors.Join(err, unix.EPERM)
 		}
 		written, err = f.WriteAt(data, off)
 		if written > 0 && errors.Is(err, io.ErrShortWrite) {
@@ -225,17 +243,6 @@ func (d *netDirs) write(h *fuse.InHeader, off int64, data []byte) (written int, 
 	n.stamp = newer(n.stamp)
 	n.mu.Unlock()
 	return written, err
-}
-
-func mayWrite(st linux.Stat, c fuse.Caller) bool {
-	switch {
-	case st.UID == c.Uid:
-		return st.Mode&0o200 != 0
-	case st.GID == c.Gid:
-		return st.Mode&0o020 != 0
-	default:
-		return st.Mode&0o002 != 0
-	}
 }
 
 // list are the entries of a directory, sorted.

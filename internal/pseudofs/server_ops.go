@@ -150,7 +150,7 @@ func (o *ops) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, f
 	} else if in.NodeId == maskFileID {
 		err = unix.EACCES
 	} else {
-		n, err = o.fs.net.write(&in.InHeader, offset(in), data)
+		n, err = o.fs.net.write(o, &in.InHeader, offset(in), data)
 		o.fs.conn.forgetAttributes(in.NodeId)
 	}
 	return uint32(n), o.status(err)
