@@ -106,6 +106,28 @@ func TestP14_Maximum(t *testing.T) {
 	}
 }
 
+// What the client has made read-only raises nothing, though an inner user namespace may lift that
+// from a proc of its own: the container's copy it is, then.
+func TestP14_ReadOnlyRaisesNothing(t *testing.T) {
+	const name = "fs.nr_open"
+	host := needMaximum(t, name)
+	d := freshBed(t, testbed.Options{Config: fmt.Sprintf("sysctl.ceilings = { %q = %d }", name, host+8192)})
+	for what, c := range map[string]testbed.Container{
+		"default":       {},
+		"CAP_SYS_ADMIN": {CapAdd: []string{"CAP_SYS_ADMIN"}},
+	} {
+		task := start(t, d, c)
+		const lift = `mkdir /p && unshare -Urmpf sh -c 'mount -t proc p /p && mount -o remount,bind,rw /p/sys && echo %[1]d >/p/sys/fs/nr_open'
+			cat /proc/sys/fs/nr_open`
+		t.Logf("%s: the container has %s", what, exec(t, task, "sh", "-c", fmt.Sprintf(lift, host+1024)))
+		if have := hostSetting(maximumPaths[name]); have != fmt.Sprint(host) {
+			t.Errorf("%s: the host has %s, before %d", what, have, host)
+		}
+	}
+	change(t, start(t, d, writableContainer()), fmt.Sprintf("%s=%d", maximumPaths[name], host+1024))
+	wantHost(t, name, host+1024)
+}
+
 // Both the last container and its shim go without a word: the next one that starts, or a
 // delete, puts the host's value back.
 func TestP14_MaximumAfterKill(t *testing.T) {

@@ -38,16 +38,14 @@ func (c *container) emulate(ctx context.Context, spec *specs.Spec, d policy.Deci
 	e := &emulation{source: pseudofs.NewSource(facts.Boottime), net: c.host.networks.join(c.joinedNetwork(spec, d))}
 	c.emulation = e
 	config := pseudofs.Config{
-		Dir:     filepath.Join(c.stageDir, filesDir),
-		UID:     c.ids.Base,
-		GID:     c.ids.Base,
-		IDs:     c.ids.Size,
-		UUID:    productUUID(c.host.Root(), filepath.Base(c.bundle)),
-		Source:  e.source,
-		Network: e.net.values,
-		Raise: func(node string, value int64) error {
-			return c.hostSettings().Raise(node, value, c.bundle)
-		},
+		Dir:      filepath.Join(c.stageDir, filesDir),
+		UID:      c.ids.Base,
+		GID:      c.ids.Base,
+		IDs:      c.ids.Size,
+		UUID:     productUUID(c.host.Root(), filepath.Base(c.bundle)),
+		Source:   e.source,
+		Network:  e.net.values,
+		Raise:    c.raiser(spec.Linux.ReadonlyPaths),
 		Masked:   spec.Linux.MaskedPaths,
 		ReadOnly: spec.Linux.ReadonlyPaths,
 		Logf:     logf(ctx, c.bundle),
@@ -157,6 +155,20 @@ const filesDir = "files"
 // in the shim's mount namespace, from where runc connects.
 func (c *container) agentSocket() string {
 	return filepath.Join(stageDir(c.cfg), fmt.Sprintf(".%d", c.host.agents.Add(1)))
+}
+
+// raiser raises settings of the host for the container. What the client has made read-only it must
+// not: a container that gets around that, by an instance of proc of an inner user namespace,
+// writes its own copy and no more.
+func (c *container) raiser(readOnly []string) func(node string, value int64) error {
+	return func(node string, value int64) error {
+		for _, p := range readOnly {
+			if within("/proc/sys/"+sysctl.Nodes[node], filepath.Clean(p)) {
+				return nil
+			}
+		}
+		return c.hostSettings().Raise(node, value, c.bundle)
+	}
 }
 
 // hostSettings are the claims on settings of the host that containers raise.
