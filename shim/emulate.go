@@ -157,20 +157,6 @@ func (c *container) agentSocket() string {
 	return filepath.Join(stageDir(c.cfg), fmt.Sprintf(".%d", c.host.agents.Add(1)))
 }
 
-// raiser raises settings of the host for the container. What the client has made read-only it must
-// not: a container that gets around that, by an instance of proc of an inner user namespace,
-// writes its own copy and no more.
-func (c *container) raiser(readOnly []string) func(node string, value int64) error {
-	return func(node string, value int64) error {
-		for _, p := range readOnly {
-			if within("/proc/sys/"+sysctl.Nodes[node], filepath.Clean(p)) {
-				return nil
-			}
-		}
-		return c.hostSettings().Raise(node, value, c.bundle)
-	}
-}
-
 // hostSettings are the claims on settings of the host that containers raise.
 func (c *container) hostSettings() sysctl.Claims {
 	s := hostSettings(c.cfg.StateDir)
