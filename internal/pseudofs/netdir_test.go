@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// passedNode is a node that is passed through, of all kernels.
+// passedNode is a node that is passed through.
 const passedNode = "proc/sys/net/ipv4/neigh/lo/gc_stale_time"
 
 // TestServedNeedsRights: to be root in the container is not enough for a setting of its
