@@ -13,11 +13,14 @@ import (
 //
 // A reaper elsewhere in the process may collect the child first (ECHILD),
 // which does no harm: the child lives until it is killed here.
-func inNewUserNS(fn func(pid int) error) error {
+func inNewUserNS(fn func(pid int) error) error { return inNewNS(unix.CLONE_NEWUSER, fn) }
+
+// inNewNS is inNewUserNS for the namespaces of CLONE_NEW* flags.
+func inNewNS(flags uintptr, fn func(pid int) error) error {
 	pidfd := -1
 	p, err := os.StartProcess("/proc/self/exe", []string{"userns"}, &os.ProcAttr{
 		Sys: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER,
+			Cloneflags: flags,
 			Ptrace:     true,
 			Pdeathsig:  syscall.SIGKILL,
 			PidFD:      &pidfd,

@@ -27,10 +27,13 @@ func cloneParked(flags, ppid uintptr, join int) (pid int)
 // signal is blocked in it, so that no handler of the Go runtime can run there. Its exit signal is 0: it raises
 // no SIGCHLD, and wait4(-1) of a reaper elsewhere in the process does not see
 // it (wait(2), __WCLONE). It dies with this thread.
-func InNewUserNS(fn func(pid int) error) error {
+func InNewUserNS(fn func(pid int) error) error { return parkedInNewNS(unix.CLONE_NEWUSER, fn) }
+
+// parkedInNewNS is InNewUserNS for the namespaces of CLONE_NEW* flags.
+func parkedInNewNS(flags uintptr, fn func(pid int) error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pid, err := park(unix.CLONE_NEWUSER, -1)
+	pid, err := park(flags, -1)
 	if err != nil {
 		return os.NewSyscallError("clone", err)
 	}
