@@ -1,7 +1,9 @@
 package linux
 
 import (
+	"errors"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,4 +32,20 @@ func mountedOf(x *unix.Statx_t) Mounted {
 		ID:   x.Mnt_id,
 		Root: x.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0,
 	}
+}
+
+// Attached tells whether f, the root of a mount, is in the mount namespace of the calling thread,
+// and can be unmounted. It asks for something that is refused as long as f is open.
+// umount2(MNT_EXPIRE).
+func Attached(f *os.File) (bool, error) {
+	err := at("umount2", f, "", func(fd int) error {
+		return unix.Unmount("/proc/thread-self/fd/"+strconv.Itoa(fd), unix.MNT_EXPIRE)
+	})
+	switch {
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EAGAIN):
+		return true, nil
+	case errors.Is(err, unix.EINVAL):
+		return false, nil
+	}
+	return false, err
 }
