@@ -36,7 +36,12 @@ func (r *request) maker() (*maker, bool) {
 		fsuid: creds.fsuid, fsgid: creds.fsgid, groups: creds.groups,
 		caps: creds.caps, umask: creds.umask,
 	}
-	if top, err := isTop(r.t.pid); err != nil || !top {
+	ns, err := r.t.namespace("user")
+	if err != nil {
+		return nil, false
+	}
+	defer ns.Close()
+	if top, err := isTop(ns); err != nil || !top {
 		return nil, false
 	}
 	if m.uids, err = mapping(r.t.pid, "uid_map", r.c.IDs); err != nil {
@@ -49,14 +54,9 @@ func (r *request) maker() (*maker, bool) {
 	return m, contains(m.uids, m.fsuid) && contains(m.gids, m.fsgid)
 }
 
-// isTop tells whether the user namespace of a process is a child of the shim's: the
-// container's, or its pod's, and none that was made inside.
-func isTop(pid int) (bool, error) {
-	ns, err := linux.OpenNS(pid, "user")
-	if err != nil {
-		return false, err
-	}
-	defer ns.Close()
+// isTop tells whether a user namespace is a child of the shim's: the container's, or its pod's,
+// and none that was made inside.
+func isTop(ns *os.File) (bool, error) {
 	parent, err := linux.ParentNS(ns)
 	if err != nil {
 		return false, err
@@ -67,12 +67,12 @@ func isTop(pid int) (bool, error) {
 		return false, err
 	}
 	defer own.Close()
-	a, err := linux.StatFile(parent)
+	a, err := identity(parent)
 	if err != nil {
 		return false, err
 	}
-	b, err := linux.StatFile(own)
-	return a.Dev == b.Dev && a.Ino == b.Ino, err
+	b, err := identity(own)
+	return a == b, err
 }
 
 // mapping reads the mapping of a user namespace, in the shim's IDs; user_namespaces(7). It

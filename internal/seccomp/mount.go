@@ -31,6 +31,9 @@ func kernelTypeOf(fstype string) (k kernelType, ok bool) {
 // in which the kernel does.
 func mount(r *request) answer {
 	const propagation = unix.MS_SHARED | unix.MS_PRIVATE | unix.MS_SLAVE | unix.MS_UNBINDABLE
+	if r.args[3]&unix.MS_MGC_MSK == unix.MS_MGC_VAL {
+		r.args[3] &^= unix.MS_MGC_MSK // a magic number of old programs, and no flags
+	}
 	switch flags := r.args[3]; {
 	case flags&unix.MS_REMOUNT != 0:
 		return remount(r)
@@ -48,7 +51,7 @@ func mount(r *request) answer {
 func newMount(r *request) answer {
 	fstype, err := r.t.readString(r.args[2])
 	if err != nil {
-		return proceed() // to EFAULT, or EINVAL for a null pointer
+		return unreadable(r.args[2], err)
 	}
 	if k, ok := kernelTypeOf(fstype); ok {
 		return r.newInstance(k)
@@ -80,12 +83,30 @@ func (r *request) newInstance(k kernelType) answer {
 	if same, err := sameRoot(detached, at); err != nil || same {
 		return refuse(unix.EBUSY) // a sysfs on itself
 	}
-	tree, err := r.c.Files.Instance(detached, k.fstype, false)
+	tree, err := r.covered(detached, k.fstype, false)
 	if err != nil {
 		r.c.logf("agent: mount of %s: %v", k.fstype, err)
 		return refuse(errnoOf(err))
 	}
 	return r.attach(tree, at)
+}
+
+// covered is the tree of a new proc or sysfs with what belongs on it. In a user namespace that was
+// made inside, all of that is locked: anybody can make one, and be root there.
+func (r *request) covered(detached *os.File, fstype string, plain bool) (*os.File, error) {
+	tree, err := r.c.Files.Instance(detached, fstype, plain)
+	if err != nil {
+		return nil, err
+	}
+	inner, err := r.t.isInner()
+	if err == nil && !inner {
+		return tree, nil
+	}
+	defer tree.Close()
+	if err != nil {
+		return nil, err
+	}
+	return linux.LockTree(tree)
 }
 
 // targetOf opens the directory that something is to be mounted on.

@@ -13,7 +13,7 @@ import (
 func remount(r *request) answer {
 	path, err := r.t.readString(r.args[1])
 	if err != nil {
-		return proceed()
+		return unreadable(r.args[1], err)
 	}
 	m, err := r.t.look(unix.AT_FDCWD, path, 0)
 	if (err != nil || !m.Root) && r.outOfReach(path) {

@@ -16,7 +16,7 @@ func bind(r *request) answer {
 	}
 	path, err := r.t.readString(r.args[0])
 	if err != nil {
-		return proceed()
+		return unreadable(r.args[0], err)
 	}
 	if !r.isKernel(r.t.look(unix.AT_FDCWD, path, 0)) {
 		return proceed()
@@ -60,36 +60,10 @@ func (r *request) copy(dir *os.File, recursive bool) (tree *os.File, err error) 
 func move(r *request) answer {
 	path, err := r.t.readString(r.args[0])
 	if err != nil {
-		return proceed()
+		return unreadable(r.args[0], err)
 	}
-	return r.keep(r.t.look(unix.AT_FDCWD, path, 0))
-}
-
-// keep refuses what would take a pseudo-file from its place, with the error that the kernel
-// has for mounts that are locked.
-func (r *request) keep(s linux.Seen, err error) answer {
-	if err != nil || s.Dev != r.c.Files.Dev() || !r.inPlace(s.ID) {
-		return proceed()
+	if m, err := r.t.look(unix.AT_FDCWD, path, 0); err == nil && r.inPlace(m) {
+		return refuse(unix.EINVAL)
 	}
-	return refuse(unix.EINVAL)
-}
-
-// inPlace tells whether a mount of a pseudo-file covers a node of proc or sysfs. Copies of it
-// elsewhere are the container's own affair.
-func (r *request) inPlace(id uint64) bool {
-	mounts, err := r.t.mounts()
-	if err != nil {
-		return true
-	}
-	m, ok := mounts[id]
-	if !ok {
-		// Detached, or behind a root directory that the caller has changed.
-		return false
-	}
-	parent, ok := mounts[m.parent]
-	if !ok {
-		return true
-	}
-	_, ok = kernelTypeOf(parent.fstype)
-	return ok
+	return proceed()
 }

@@ -14,7 +14,7 @@ import (
 func fsopen(r *request) answer {
 	fstype, err := r.t.readString(r.args[0])
 	if err != nil {
-		return proceed()
+		return unreadable(r.args[0], err)
 	}
 	if _, ok := kernelTypeOf(fstype); ok {
 		return refuse(unix.ENOSYS)
@@ -38,7 +38,10 @@ func openTree(r *request) answer {
 		nofollow = unix.O_NOFOLLOW
 	}
 	path, err := r.t.readString(r.args[1])
-	if err != nil || path == "" && flags&unix.AT_EMPTY_PATH == 0 {
+	if err != nil {
+		return unreadable(r.args[1], err)
+	}
+	if path == "" && flags&unix.AT_EMPTY_PATH == 0 {
 		return proceed()
 	}
 	s, err := r.t.lookAt(r.args[0], path, nofollow)
@@ -61,7 +64,7 @@ func openTree(r *request) answer {
 	}
 	if whole {
 		bare := tree
-		tree, err = r.c.Files.Instance(bare, kernelFS[s.Magic].fstype, true)
+		tree, err = r.covered(bare, kernelFS[s.Magic].fstype, true)
 		bare.Close()
 		if err != nil {
 			r.c.logf("agent: open_tree: %v", err)
@@ -101,16 +104,62 @@ func (t *target) lookAt(dir uint64, path string, flags int) (linux.Seen, error) 
 // rootInode is the number of the root directory: PROC_ROOT_INO, and the first of sysfs.
 var rootInode = map[int64]uint64{unix.PROC_SUPER_MAGIC: 1, unix.SYSFS_MAGIC: 1}
 
-// moveMount is move_mount(2): from directory and path, to directory and path, flags.
+// moveMount is move_mount(2): from directory and path, to directory and path, flags. Neither is
+// a pseudo-file moved, nor anything beneath one, where it could be taken away with what it
+// carries.
 func moveMount(r *request) answer {
-	path, err := r.t.readString(r.args[1])
+	const beneath = 0x200 // MOVE_MOUNT_BENEATH, Linux 6.5
 	flags := r.args[4]
-	if err != nil || path == "" && flags&unix.MOVE_MOUNT_F_EMPTY_PATH == 0 {
-		return proceed()
+	a, refused := r.stays(r.args[0], r.args[1], flags&unix.MOVE_MOUNT_F_EMPTY_PATH != 0, flags&unix.MOVE_MOUNT_F_SYMLINKS != 0)
+	if !refused && flags&beneath != 0 {
+		a, _ = r.stays(r.args[2], r.args[3], flags&unix.MOVE_MOUNT_T_EMPTY_PATH != 0, flags&unix.MOVE_MOUNT_T_SYMLINKS != 0)
+	}
+	return a
+}
+
+// stays refuses what is done to a pseudo-file that is in its place.
+func (r *request) stays(dir, address uint64, empty, follow bool) (a answer, refused bool) {
+	path, err := r.t.readString(address)
+	if err != nil {
+		a = unreadable(address, err)
+		return a, a.kind == kindRefuse
+	}
+	if path == "" && !empty {
+		return proceed(), false
 	}
 	nofollow := unix.O_NOFOLLOW
-	if flags&unix.MOVE_MOUNT_F_SYMLINKS != 0 {
+	if follow {
 		nofollow = 0
 	}
-	return r.keep(r.t.lookAt(r.args[0], path, nofollow))
+	s, err := r.t.lookAt(dir, path, nofollow)
+	if err != nil || !r.inPlace(s) || r.isDetached(dir, path) {
+		return proceed(), false
+	}
+	return refuse(unix.EINVAL), true
+}
+
+// isDetached tells whether a descriptor is a mount that is in no mount namespace: open_tree(2).
+func (r *request) isDetached(dir uint64, path string) bool {
+	if path != "" {
+		return false
+	}
+	f, err := r.t.directory(int32(dir))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	ns, err := r.t.namespace("mnt")
+	if err != nil {
+		return false
+	}
+	defer ns.Close()
+	attached := true
+	err = linux.OnThread(func() error {
+		if err := linux.VisitMountNS(ns); err != nil {
+			return err
+		}
+		attached, err = linux.Attached(f)
+		return err
+	})
+	return err == nil && !attached
 }

@@ -83,6 +83,24 @@ func above(ns *os.File) (parent *os.File, maker uint32, err error) {
 	return parent, maker, err
 }
 
+// isInner tells whether the caller's mount namespace belongs to a user namespace that was made
+// inside the container. There the kernel lets nobody have a new proc or sysfs that shows more than
+// the one that is there.
+func (t *target) isInner() (bool, error) {
+	ns, err := t.namespace("mnt")
+	if err != nil {
+		return false, err
+	}
+	defer ns.Close()
+	owner, err := linux.UserNSOf(ns)
+	if err != nil {
+		return false, err
+	}
+	defer owner.Close()
+	top, err := isTop(owner)
+	return !top, err
+}
+
 type inode struct{ dev, ino uint64 }
 
 func identity(f *os.File) (inode, error) {

@@ -77,6 +77,7 @@ var mountFlags = map[string]uintptr{
 	"nouser": 1 << 31, "detach": unix.MNT_DETACH, "nofollow": unix.UMOUNT_NOFOLLOW, "force": unix.MNT_FORCE,
 	"expire": unix.MNT_EXPIRE, "unknown": 1 << 20, "": 0,
 	"clone": unix.OPEN_TREE_CLONE, "cloexec": unix.OPEN_TREE_CLOEXEC, "recursive": unix.AT_RECURSIVE,
+	"magic": unix.MS_MGC_VAL, "beneath": 0x200,
 	"empty": unix.AT_EMPTY_PATH, "from-empty": unix.MOVE_MOUNT_F_EMPTY_PATH,
 }
 
@@ -157,6 +158,10 @@ func init() {
 				return "", errno
 			}
 			return "done", nil
+		},
+		"secret": secret,
+		"setattr": func(w []string) (string, error) { // takes away that it is read-only
+			return done(unix.MountSetattr(unix.AT_FDCWD, w[0], 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}))
 		},
 		"close": func(w []string) (string, error) { return "", unix.Close(num(w[0])) },
 		"cat": func(w []string) (string, error) {

@@ -59,6 +59,16 @@ func (t *target) readOptional(address uint64) (string, error) {
 	return t.readString(address)
 }
 
+// unreadable is the answer to a call of which a string could not be read. Memory that the agent
+// cannot read the kernel perhaps can (memfd_secret(2)), and so it must not go on. A null pointer
+// it cannot, and it has its own errors for that and for what is too long.
+func unreadable(address uint64, err error) answer {
+	if address == 0 || !errors.Is(err, unix.EFAULT) {
+		return proceed()
+	}
+	return refuse(unix.EFAULT)
+}
+
 // open opens a file of /proc/PID.
 func (t *target) open(name string, flags int) (*os.File, error) {
 	return linux.OpenAt(nil, "/proc/"+strconv.Itoa(t.pid)+"/"+name, flags, 0)

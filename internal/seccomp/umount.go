@@ -20,7 +20,10 @@ func umount2(r *request) answer {
 	const known = unix.MNT_FORCE | unix.MNT_DETACH | unix.MNT_EXPIRE | unix.UMOUNT_NOFOLLOW
 	flags := uint64(uint32(r.args[1]))
 	path, err := r.t.readString(r.args[0])
-	if err != nil || flags&^known != 0 {
+	if err != nil {
+		return unreadable(r.args[0], err)
+	}
+	if flags&^known != 0 {
 		return proceed()
 	}
 	nofollow := 0
@@ -31,11 +34,8 @@ func umount2(r *request) answer {
 	if err != nil || !m.Root {
 		return proceed()
 	}
-	if m.Dev == r.c.Files.Dev() {
-		if r.inPlace(m.ID) {
-			return refuse(unix.EINVAL)
-		}
-		return proceed()
+	if r.inPlace(m) {
+		return refuse(unix.EINVAL)
 	}
 	// What is mounted on it goes with it, or makes it busy.
 	if flags&(unix.MNT_DETACH|unix.MNT_EXPIRE) != 0 || kernelFS[m.Magic].fstype == "" {

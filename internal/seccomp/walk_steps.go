@@ -133,18 +133,27 @@ func (t *target) numbersIn(proc *os.File) (process, thread string, err error) {
 	if err != nil {
 		return "", "", err
 	}
+	if magic, err := linux.FSMagic(proc); err != nil || magic != unix.PROC_SUPER_MAGIC {
+		return "", "", cmp.Or(err, error(unix.ENOENT))
+	}
 	// From the shim's pid namespace inwards: the first one that is found there with the same
-	// numbers further in.
+	// numbers further in. What somebody has mounted over it is not opened, which could lead to any
+	// file of the host; it is taken for the caller's, as who else would mount there.
+	const kernels = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
+	err = unix.ENOENT
 	for i, n := range processes {
-		f, err := linux.OpenAt(proc, n+"/status", unix.O_RDONLY, 0)
-		if err != nil {
-			continue
-		}
-		found, _, err := numbers(f)
-		f.Close()
-		if err == nil && slices.Equal(found, processes[i:]) && i < len(threads) {
-			return n, threads[i], nil
+		f, open := linux.OpenHow(proc, n+"/status", unix.O_RDONLY, kernels)
+		switch {
+		case i >= len(threads):
+		case errors.Is(open, unix.EXDEV):
+			process, thread, err = n, threads[i], nil
+		case open == nil:
+			found, _, read := numbers(f)
+			f.Close()
+			if read == nil && slices.Equal(found, processes[i:]) {
+				return n, threads[i], nil
+			}
 		}
 	}
-	return "", "", unix.ENOENT
+	return process, thread, err
 }
