@@ -29,7 +29,10 @@
 // performs the call itself, or refuses it; and nothing that the host has to be protected from
 // depends on it, but on the container's user namespace, on mounts that are locked, on its cgroup.
 // Effects are in the caller's own mount namespace only: the kernel sees to that, too. Who cheats
-// the agent sees a number of the host.
+// the agent sees a number of the host. What the agent adds to a mount namespace that the kernel would
+// not (a new proc in a user namespace that was made inside) is locked by the kernel.
+//
+// Nothing is opened for reading by a path that leads through what a caller can mount or link.
 //
 // # What it does not do
 //
