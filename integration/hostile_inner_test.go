@@ -52,3 +52,17 @@ func TestHostileAgent_ProcessMountedOver(t *testing.T) {
 		t.Errorf("the shim has grown to %d kB", kib)
 	}
 }
+
+// TestHostileAgent_SharedProc: copies of a proc that is shared, as an engine inside makes it and
+// asks for with each of its containers, leave no mount behind.
+func TestHostileAgent_SharedProc(t *testing.T) {
+	task := start(t, bed(t), testbed.Container{CapAdd: []string{"CAP_SYS_ADMIN"}})
+	out := exec(t, task, "sh", "-ec", `
+		mount --make-rshared /proc
+		wc -l </proc/self/mountinfo
+		for i in 1 2 3; do /probe clone-tree /proc >/dev/null; done
+		wc -l </proc/self/mountinfo`)
+	if n := strings.Fields(out); len(n) != 2 || n[0] != n[1] {
+		t.Errorf("mounts before and after: %v", n)
+	}
+}

@@ -57,6 +57,18 @@ func flood(args []string) (any, error) {
 	select {}
 }
 
+// cloneTree makes a detached copy of what is mounted at a path, and lets it go.
+func cloneTree(args []string) (any, error) {
+	if len(args) != 1 {
+		return nil, errors.New("clone-tree needs a path")
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, args[0], unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	return "cloned", unix.Close(fd)
+}
+
 // latency mounts and unmounts a tmpfs, and a procfs, and reports how long that took, in
 // nanoseconds.
 func latency(args []string) (any, error) {

@@ -25,6 +25,7 @@ var commands = map[string]func(args []string) (any, error){
 	"caps":               capabilities,        //
 	"cgroup":             cgroups,             //
 	"clock":              clock,               //
+	"clone-tree":         cloneTree,           // path
 	"covers":             covers,              // pseudo-file
 	"cpus":               cpus,                //
 	"devs":               devices,             //

@@ -63,8 +63,11 @@ func openTree(r *request) answer {
 		return refuse(errnoOf(err))
 	}
 	if whole {
+		// What is mounted on a copy of a shared mount would be mounted on that, too.
 		bare := tree
-		tree, err = r.covered(bare, kernelFS[s.Magic].fstype, true)
+		if err = linux.SetAttr(bare, linux.Attr{Propagation: unix.MS_PRIVATE}); err == nil {
+			tree, err = r.covered(bare, kernelFS[s.Magic].fstype, true)
+		}
 		bare.Close()
 		if err != nil {
 			r.c.logf("agent: open_tree: %v", err)
