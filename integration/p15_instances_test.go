@@ -261,3 +261,18 @@ func TestP15_MasksOfTheClient(t *testing.T) {
 		}
 	}
 }
+
+// TestP15_ReadOnlyPartsStay: what the client has made read-only has the pseudo-files of its place,
+// and who could take it away would see the host's.
+func TestP15_ReadOnlyPartsStay(t *testing.T) {
+	for what, c := range map[string]testbed.Container{"default": {}, "CAP_SYS_ADMIN": {CapAdd: []string{"CAP_SYS_ADMIN"}}} {
+		task := start(t, bed(t), c)
+		const script = `mkdir /p /x && unshare -Urmpf sh -c 'mount -t proc p /p && ! umount /p/sys && ! umount -l /p/sys && ! mount -o move /p/sys /x && stat -c %d /p/uptime /p/sys/vm/max_map_count &&
+			mount --bind /p/sys /p/sys && umount -l /p/sys && stat -c %d /p/sys/vm/max_map_count && umount /p' 2>/dev/null
+			umount -l /proc/sys 2>/dev/null; stat -c %d /proc/uptime /proc/sys/vm/max_map_count`
+		got := strings.Fields(exec(t, task, "sh", "-c", script))
+		if len(got) != 5 || slices.ContainsFunc(got, func(dev string) bool { return dev != got[0] }) {
+			t.Errorf("%s: devices %v, want five times that of the pseudo-files", what, got)
+		}
+	}
+}

@@ -22,7 +22,8 @@
 // One thing the cache cannot do: length and text change one after the other. A read in the
 // moment in which a view grows or shrinks may get the new text cut to the old length, or the
 // old one with NUL bytes up to the new length. Eight readers that never rest saw it in less than
-// one of 10,000 reads of a text whose length changed each time, and never where it did not; the
+// one of 10,000 reads of a text whose length changed each time, on a machine that was far too busy in
+// one of 100, and never where it did not; the
 // kernel pads most numbers, so lengths seldom change.
 //
 // # Deadlocks

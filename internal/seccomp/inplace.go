@@ -1,6 +1,8 @@
 package seccomp
 
 import (
+	"strings"
+
 	"github.com/eci-runtime/eci/internal/linux"
 )
 
@@ -23,7 +25,18 @@ func (r *request) inPlace(s linux.Seen) bool {
 	if !ok {
 		return s.Dev == pseudo
 	}
-	return overKernel(mounts, m, pseudo) && (s.Dev == pseudo || carries(mounts, s.ID, pseudo))
+	return overKernel(mounts, m, pseudo) && (s.Dev == pseudo || carries(mounts, s.ID, pseudo) && !hidesOthers(mounts, m, pseudo))
+}
+
+// hidesOthers tells whether what a mount is on has pseudo-files in the same place: then it was
+// mounted over them, and they show when it is gone.
+func hidesOthers(mounts map[uint64]mounted, m mounted, pseudo uint64) bool {
+	for _, at := range mounts {
+		if at.dev == pseudo && at.parent == m.parent && strings.HasPrefix(at.point, m.point+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // overKernel tells whether a mount covers a node of proc or sysfs, and no pseudo-file in between
