@@ -1,6 +1,7 @@
 package idmap
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -244,4 +245,62 @@ var standardNodes = []Node{
 	{Path: "random", Mode: 0o20666, Major: 1, Minor: 8},
 	{Path: "urandom", Mode: 0o20666, Major: 1, Minor: 9},
 	{Path: "tty", Mode: 0o20666, Major: 5, Minor: 0},
+}
+
+// BenchmarkExpose measures seven directories of the writable layer, as the default list has
+// them, beside what it takes to mount the root file system: when they have to be made, and
+// when they are there.
+func BenchmarkExpose(b *testing.B) {
+	linuxtest.Root(b)
+	dirs := strings.Fields("/var/lib/a /var/lib/b /var/lib/c /var/lib/d /var/lib/e /var/lib/f /var/lib/g")
+	for _, again := range []bool{false, true} {
+		b.Run(fmt.Sprintf("again=%v", again), func(b *testing.B) {
+			dir, at := linuxtest.Dir(b), target(b)
+			m := layers(b, dir, 10)
+			must(b, os.MkdirAll(dir+"/snapshots/0/fs/var/lib", 0o755))
+			staged(b, testRange, func(s *Stage) error {
+				var root *os.File
+				mount := func() (err error) {
+					root, _, err = s.Rootfs(Rootfs{Mounts: []Mount{m}, Target: at})
+					return err
+				}
+				must(b, mount())
+				defer func() { root.Close() }()
+				return timed(b, func() error {
+					for _, dir := range dirs {
+						if ok, err := s.exposeAt(root, dir); !ok {
+							return fmt.Errorf("%s: %w", dir, err)
+						}
+					}
+					return nil
+				}, func() error {
+					root.Close()
+					unmount(at)
+					if !again {
+						must(b, os.RemoveAll(dir+"/snapshots/10/fs/var"))
+					}
+					return mount()
+				})
+			})
+		})
+	}
+}
+
+// BenchmarkHideWhiteouts measures a walk through 1000 directories with ten files each.
+func BenchmarkHideWhiteouts(b *testing.B) {
+	linuxtest.Root(b)
+	dir := linuxtest.Dir(b)
+	for i := range 1000 {
+		sub := fmt.Sprintf("%s/%d/%d", dir, i/30, i)
+		must(b, os.MkdirAll(sub, 0o755))
+		for j := range 10 {
+			must(b, os.WriteFile(fmt.Sprintf("%s/%d", sub, j), nil, 0o600))
+		}
+	}
+	for b.Loop() {
+		f, err := os.Open(dir)
+		must(b, err)
+		_, err = HideWhiteouts(f)
+		must(b, errors.Join(err, f.Close()))
+	}
 }

@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 		"attack":  childAttack,
 		"claim":   childClaim,
 		"devices": childDevices,
+		"inner":   childInner,
 		"make":    childMake,
 		"nested":  childNested,
 		"owners":  childOwners,

@@ -26,6 +26,7 @@ func (s *Stage) overlay(m rootfsMount, mapping overlayMapping) (*os.File, error)
 	if err != nil {
 		return nil, err
 	}
+	s.upper = newUpperLayer(m, o, mapping)
 	var l clonedLayers
 	defer func() {
 		_ = unix.Chdir("/") // not to hold the layers by the working directory

@@ -30,6 +30,7 @@ type Stage struct {
 	keep   bool // capabilities are kept
 	attach bool // layers are attached even where the kernel need not have it
 	spent  []*os.File
+	upper  *upperLayer // of the overlay that was mounted; nil without
 }
 
 // RunStage calls fn on a thread of its own, which is destroyed afterwards; the

@@ -47,6 +47,9 @@ type Config struct {
 	// Sysctl bounds what containers may change of the host's settings.
 	Sysctl Sysctl
 
+	// State says where container engines may keep images and containers inside.
+	State State
+
 	// Rules are the modes of rules, by name; what is absent is enforced. Only
 	// rules that [Switchable] names are in it.
 	Rules map[string]Mode
@@ -257,6 +260,7 @@ func Default() Config {
 		Sockets:   Sockets{Engines: slices.Clone(engineSockets)},
 		Emulation: Emulation{Enabled: true, Mknod: slices.Clone(defaultMknod)},
 		Sysctl:    Sysctl{Ceilings: defaultCeilings()},
+		State:     State{Directories: slices.Clone(defaultState)},
 		Audit:     Audit{File: "/var/log/eci/audit.log"},
 	}
 }

@@ -59,6 +59,7 @@ var checks = []struct {
 	{key: "sysctl.ceilings.fs.file-max", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["fs.file-max"]) }},
 	{key: "sysctl.ceilings.fs.nr_open", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["fs.nr_open"]) }},
 	{key: "sysctl.ceilings.net.netfilter.nf_conntrack_max", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["net.netfilter.nf_conntrack_max"]) }},
+	{key: "state.directories", check: func(c Config) string { return first(c.State.Directories, badState) }},
 	{key: "audit.file", check: func(c Config) string { return optional(c.Audit.File, badPath) }},
 	{key: "audit.required", or: []string{"audit.file"}, check: func(c Config) string {
 		if c.Audit.Required && c.Audit.File == "" && !c.Audit.Journal {

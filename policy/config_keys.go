@@ -22,6 +22,7 @@ var known = []string{
 	"hooks", "hooks.allow",
 	"emulation", "emulation.enabled", "emulation.mknod",
 	"sysctl", "sysctl.ceilings", "sysctl.ceilings.fs.file-max", "sysctl.ceilings.fs.nr_open", "sysctl.ceilings.net.netfilter.nf_conntrack_max",
+	"state", "state.directories",
 	"rules", "rules.*",
 	"audit", "audit.file", "audit.journal", "audit.required", "audit.log",
 }

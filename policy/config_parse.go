@@ -51,6 +51,9 @@ type file struct {
 	Sysctl struct {
 		Ceilings map[string]int64 `toml:"ceilings"`
 	} `toml:"sysctl"`
+	State struct {
+		Directories *[]string `toml:"directories"`
+	} `toml:"state"`
 	Rules map[string]Mode `toml:"rules"`
 	Audit struct {
 		File     *string `toml:"file"`
@@ -187,6 +190,7 @@ func (f *file) over(cfg Config) Config {
 	set(&cfg.Emulation.Enabled, f.Emulation.Enabled)
 	set(&cfg.Emulation.Mknod, f.Emulation.Mknod)
 	cfg.Sysctl.Ceilings = laidOver(cfg.Sysctl.Ceilings, f.Sysctl.Ceilings)
+	set(&cfg.State.Directories, f.State.Directories)
 	cfg.Rules = laidOver(cfg.Rules, f.Rules)
 	set(&cfg.Audit.File, f.Audit.File)
 	set(&cfg.Audit.Journal, f.Audit.Journal)

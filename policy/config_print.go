@@ -59,6 +59,9 @@ func Format(c Config) []byte {
 		p.value(quoteTOML(name), c.Sysctl.Ceilings[name])
 	}
 
+	p.table("state")
+	p.list("directories", c.State.Directories)
+
 	p.table("rules")
 	for _, name := range slices.Sorted(maps.Keys(c.Rules)) {
 		p.value(name, quoteTOML(string(c.Rules[name])))

@@ -54,6 +54,7 @@ func TestParse(t *testing.T) {
 			c.Namespaces.RequireOwn, c.Hooks.Allow = true, []string{"/usr/bin/nvidia-*"}
 		})},
 		{"emulation", "[emulation]\nenabled = false\nmknod = ['fuse', 'null']", with(func(c *policy.Config) { c.Emulation = policy.Emulation{Mknod: []string{"fuse", "null"}} })},
+		{"no state of engines", "state.directories = []", with(func(c *policy.Config) { c.State.Directories = []string{} })},
 		{"no nodes", "emulation.mknod = []", with(func(c *policy.Config) { c.Emulation.Mknod = []string{} })},
 		{"ceilings", "[sysctl.ceilings]\n'fs.file-max' = 0\n\"net.netfilter.nf_conntrack_max\" = 9223372036854775807", with(func(c *policy.Config) {
 			c.Sysctl.Ceilings["fs.file-max"], c.Sysctl.Ceilings["net.netfilter.nf_conntrack_max"] = 0, 1<<63-1
@@ -119,6 +120,7 @@ func TestParseOver(t *testing.T) {
 		{"a list of the other type does not stay", "sockets.commands = { type = 'deny', list = ['push'] }", "sockets.commands = { type = 'allow' }", "sockets.commands = { type = 'allow' }"},
 		{"modes are laid over each other", "rules = { hook = 'off', rootfs = 'off' }", "rules = { hook = 'enforce' }", "rules = { hook = 'enforce', rootfs = 'off' }"},
 		{"ceilings are laid over each other", "[sysctl.ceilings]\n'fs.file-max' = 1\n'fs.nr_open' = 2", "[sysctl.ceilings]\n'fs.nr_open' = 3", "[sysctl.ceilings]\n'fs.file-max' = 1\n'fs.nr_open' = 3"},
+		{"state of engines is replaced", "state.directories = ['/a/b', '/c']", "state.directories = ['/d']", "state.directories = ['/d']"},
 		{"nodes are replaced", "emulation = { enabled = false, mknod = ['null'] }", "emulation.mknod = ['fuse']", "emulation = { enabled = false, mknod = ['fuse'] }"},
 		{"what is not written stays", "state_dir = '/a'\naudit.required = true\nids.base = 200000", "runc = '/b'", "state_dir = '/a'\naudit.required = true\nrunc = '/b'\nids.base = 200000"},
 	} {
@@ -252,6 +254,11 @@ func TestParseErrors(t *testing.T) {
 		{"commands of another type", "[sockets.commands]\ntype = 'refuse'", `f.toml:2: sockets.commands.type: "refuse" is neither`},
 		{"command that is none", "[sockets.commands]\ntype = 'deny'\nlist = ['/build']", `f.toml:3: sockets.commands.list: [0]: "/build" is no`},
 		{"relative hook", "hooks.allow = ['nvidia']", `f.toml:1: hooks.allow: [0]: "nvidia" is not an absolute path`},
+		{"state in the system", "[state]\ndirectories = ['/var/lib/docker', '/usr/lib/docker']", `f.toml:2: state.directories: [1]: "/usr/lib/docker" is in "/usr", which belongs to the system`},
+		{"state with much else", "state.directories = ['/var/lib']", `f.toml:1: state.directories: [0]: "/var/lib" holds more than the state of an engine`},
+		{"state everywhere", "state.directories = ['/']", `f.toml:1: state.directories: [0]: "/" is everything`},
+		{"state somewhere", "state.directories = ['docker']", `f.toml:1: state.directories: [0]: "docker" is not an absolute path`},
+		{"state that climbs", "state.directories = ['/var/lib/../docker']", `f.toml:1: state.directories: [0]: "/var/lib/../docker" is not a clean path: write "/var/docker"`},
 		{"node of no harmless device", "[emulation]\nmknod = ['null', 'sda']", `f.toml:2: emulation.mknod: [1]: "sda" is none of the devices`},
 		{"node by its path", "emulation.mknod = ['/dev/null']", `f.toml:1: emulation.mknod: [0]: "/dev/null" is none of the devices`},
 		{"node by its numbers", "emulation.mknod = ['c 1:3']", `f.toml:1: emulation.mknod: [0]: "c 1:3" is none of the devices`},

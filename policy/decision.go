@@ -81,6 +81,10 @@ type Decision struct {
 	// Mknod are the devices that the agent makes nodes of, where the container asks.
 	Mknod []Node `json:"mknod,omitempty"`
 
+	// State are the directories to be reached without overlayfs, so that a container
+	// engine inside can mount overlays there ([Exposes]).
+	State []string `json:"state,omitempty"`
+
 	// Findings are what was noticed and let pass: rules in the mode warn, and
 	// exceptions that the configuration makes.
 	Findings []Finding `json:"findings,omitempty"`

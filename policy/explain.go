@@ -45,6 +45,9 @@ func Explain(cfg Config, facts Facts, spec *specs.Spec) ([]Step, *Decision) {
 		}
 		steps = append(steps, step)
 	}
+	if d != nil {
+		decideState(r, d)
+	}
 	return steps, d
 }
 

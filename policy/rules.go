@@ -123,6 +123,7 @@ func Check(cfg Config, facts Facts, spec *specs.Spec) (Decision, error) {
 			return Decision{}, v
 		}
 	}
+	decideState(r, &d)
 	return d, nil
 }
 

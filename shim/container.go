@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
 	"github.com/containerd/containerd/api/types/runc/options"
@@ -40,6 +41,9 @@ type container struct {
 	ownFS        []uint64      // device numbers of the file systems that nobody else has
 	pseudoMounts []specs.Mount // where it gets a proc or sysfs
 	emulation    *emulation    // nil without
+
+	state   []string  // directories of engines, in the staged rootfs
+	stopped sync.Once // what is to be done when it has stopped
 
 	namespaces *host.Namespaces // to join, until runc has; nil without a path in the spec
 }

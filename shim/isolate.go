@@ -51,7 +51,7 @@ func isolate(ctx context.Context, host *hostView, r *taskapi.CreateTaskRequest) 
 		return nil, err
 	}
 	go enterCgroupGracePeriod() // not earlier: it holds what claimCgroup needs
-	places, grant, err := c.stage(spec, decision, volumes, r.Rootfs)
+	places, grant, err := c.stage(ctx, spec, decision, volumes, r.Rootfs)
 	if err != nil {
 		return nil, err
 	}

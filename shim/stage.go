@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -21,14 +22,14 @@ import (
 // stage builds the container's tree in the shim's mount namespace: the rootfs on
 // ID-mapped layers, /dev, and in the order of the spec everything that must be
 // there, with its final flags, before runc copies the namespace.
-func (c *container) stage(spec *specs.Spec, d policy.Decision, opened *host.Opened, rootfs []*types.Mount) (places []policy.Placement, _ policy.Grant, _ error) {
+func (c *container) stage(ctx context.Context, spec *specs.Spec, d policy.Decision, opened *host.Opened, rootfs []*types.Mount) (places []policy.Placement, _ policy.Grant, _ error) {
 	userns, err := idmap.NewUserNamespace(c.ids)
 	if err != nil {
 		return nil, policy.Grant{}, err
 	}
 	defer userns.Close()
 	b := builder{
-		container: c, spec: spec, decision: d, opened: opened,
+		ctx: ctx, container: c, spec: spec, decision: d, opened: opened,
 		grant: policy.Grant{
 			Base: c.ids.Base, Size: c.ids.Size,
 			UserNS: c.namespaces.UserNS(d.UserNS), Namespaces: c.joins(d),
@@ -48,6 +49,7 @@ func (c *container) stage(spec *specs.Spec, d policy.Decision, opened *host.Open
 type builder struct {
 	*idmap.Stage
 	*container
+	ctx      context.Context // of the request: who gives up wants nothing more copied
 	spec     *specs.Spec
 	decision policy.Decision
 	opened   *host.Opened
@@ -83,7 +85,11 @@ func (b *builder) build(rootfs []*types.Mount) error {
 	if err := b.mountDev(); err != nil {
 		return err
 	}
-	b.places = policy.Place(b.decision, b.spec.Mounts, b.targets())
+	targets := b.targets()
+	b.places = policy.Place(b.decision, b.spec.Mounts, targets)
+	if err := b.exposeState(targets); err != nil {
+		return err
+	}
 	for i, place := range b.places {
 		if err := b.mount(i, place); err != nil {
 			return fmt.Errorf("mounts[%d] %s: %w", i, b.spec.Mounts[i].Destination, err)

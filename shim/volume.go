@@ -71,9 +71,9 @@ func volumeAttr(m specs.Mount, private bool) idmap.VolumeAttr {
 }
 
 // targets resolves the destinations of the spec's mounts inside the rootfs, as
-// far as they exist, by index. Without a bind mount nobody asks.
+// far as they exist, by index. Without a bind mount, or state of engines, nobody asks.
 func (b *builder) targets() []string {
-	binds := false
+	binds := len(b.decision.State) > 0
 	for _, m := range b.spec.Mounts {
 		binds = binds || policy.IsBind(m)
 	}
