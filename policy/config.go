@@ -44,6 +44,9 @@ type Config struct {
 	// Emulation says what a container sees of itself.
 	Emulation Emulation
 
+	// Systemd says which containers get what systemd needs.
+	Systemd SystemdMode
+
 	// Sysctl bounds what containers may change of the host's settings.
 	Sysctl Sysctl
 
@@ -259,6 +262,7 @@ func Default() Config {
 		Mounts:    Mounts{Rules: slices.Clone(defaultRules())},
 		Sockets:   Sockets{Engines: slices.Clone(engineSockets)},
 		Emulation: Emulation{Enabled: true, Mknod: slices.Clone(defaultMknod)},
+		Systemd:   SystemdAuto,
 		Sysctl:    Sysctl{Ceilings: defaultCeilings()},
 		State:     State{Directories: slices.Clone(defaultState)},
 		Audit:     Audit{File: "/var/log/eci/audit.log"},

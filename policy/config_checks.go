@@ -56,6 +56,7 @@ var checks = []struct {
 	{key: "sockets.commands.list", check: func(c Config) string { return first(c.Sockets.Commands.List, badCommand) }},
 	{key: "hooks.allow", check: func(c Config) string { return first(c.Hooks.Allow, badHookEntry) }},
 	{key: "emulation.mknod", check: func(c Config) string { return first(c.Emulation.Mknod, badMknod) }},
+	{key: "systemd.mode", check: func(c Config) string { return badSystemd(c.Systemd) }},
 	{key: "sysctl.ceilings.fs.file-max", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["fs.file-max"]) }},
 	{key: "sysctl.ceilings.fs.nr_open", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["fs.nr_open"]) }},
 	{key: "sysctl.ceilings.net.netfilter.nf_conntrack_max", check: func(c Config) string { return badCeiling(c.Sysctl.Ceilings["net.netfilter.nf_conntrack_max"]) }},

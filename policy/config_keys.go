@@ -21,6 +21,7 @@ var known = []string{
 	"namespaces", "namespaces.require_own",
 	"hooks", "hooks.allow",
 	"emulation", "emulation.enabled", "emulation.mknod",
+	"systemd", "systemd.mode",
 	"sysctl", "sysctl.ceilings", "sysctl.ceilings.fs.file-max", "sysctl.ceilings.fs.nr_open", "sysctl.ceilings.net.netfilter.nf_conntrack_max",
 	"state", "state.directories",
 	"rules", "rules.*",

@@ -48,6 +48,9 @@ type file struct {
 		Enabled *bool     `toml:"enabled"`
 		Mknod   *[]string `toml:"mknod"`
 	} `toml:"emulation"`
+	Systemd struct {
+		Mode *SystemdMode `toml:"mode"`
+	} `toml:"systemd"`
 	Sysctl struct {
 		Ceilings map[string]int64 `toml:"ceilings"`
 	} `toml:"sysctl"`
@@ -189,6 +192,7 @@ func (f *file) over(cfg Config) Config {
 	set(&cfg.Hooks.Allow, f.Hooks.Allow)
 	set(&cfg.Emulation.Enabled, f.Emulation.Enabled)
 	set(&cfg.Emulation.Mknod, f.Emulation.Mknod)
+	set(&cfg.Systemd, f.Systemd.Mode)
 	cfg.Sysctl.Ceilings = laidOver(cfg.Sysctl.Ceilings, f.Sysctl.Ceilings)
 	set(&cfg.State.Directories, f.State.Directories)
 	cfg.Rules = laidOver(cfg.Rules, f.Rules)

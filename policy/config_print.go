@@ -54,6 +54,9 @@ func Format(c Config) []byte {
 	p.value("enabled", c.Emulation.Enabled)
 	p.list("mknod", c.Emulation.Mknod)
 
+	p.table("systemd")
+	p.value("mode", quoteTOML(string(c.Systemd)))
+
 	p.table("sysctl.ceilings")
 	for _, name := range slices.Sorted(maps.Keys(c.Sysctl.Ceilings)) {
 		p.value(quoteTOML(name), c.Sysctl.Ceilings[name])

@@ -31,6 +31,7 @@ var tightenings = []tightening{
 	{name: "hooks", rule: ruleHook, apply: word("none", func(c *Config) { c.Hooks.Allow = []string{} })},
 	{name: "require-own-network", apply: word("true", func(c *Config) { c.Namespaces.RequireOwn = true })},
 	{name: "mknod", apply: word("none", func(c *Config) { c.Emulation.Mknod = []string{} })},
+	{name: "systemd", apply: systemdMode},
 	{name: "sysctl-ceilings", apply: word("none", func(c *Config) { c.Sysctl.Ceilings = map[string]int64{} })},
 }
 

@@ -45,6 +45,9 @@ type container struct {
 	state   []string  // directories of engines, in the staged rootfs
 	stopped sync.Once // what is to be done when it has stopped
 
+	systemd bool // its first process is systemd
+	ownRun  bool // its /run is a tmpfs, and no volume
+
 	namespaces *host.Namespaces // to join, until runc has; nil without a path in the spec
 }
 

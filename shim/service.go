@@ -141,7 +141,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 	s.mu.Lock()
 	s.containers[r.ID] = c
 	s.mu.Unlock()
-	if err := errors.Join(err, c.cover(resp.Pid), c.created(resp.Pid), c.delegateCgroups()); err != nil {
+	if err := errors.Join(err, c.cover(resp.Pid), c.maskUnits(resp.Pid), c.created(resp.Pid), c.delegateCgroups()); err != nil {
 		s.abort(ctx, r.ID)
 		return nil, toGRPC(err)
 	}
@@ -224,7 +224,7 @@ func (s *service) Exec(ctx context.Context, r *taskapi.ExecProcessRequest) (*emp
 // Kill sends a signal. What has to die of it does, whatever the container has done
 // to its cgroups.
 func (s *service) Kill(ctx context.Context, r *taskapi.KillRequest) (*emptypb.Empty, error) {
-	resp, err := s.TTRPCTaskService.Kill(ctx, r)
+	resp, err := s.TTRPCTaskService.Kill(ctx, s.container(r.ID).stopSignal(r))
 	if err == nil && r.Signal == uint32(unix.SIGKILL) {
 		if c := s.container(r.ID); c != nil {
 			go s.thaw(c, r)

@@ -85,6 +85,9 @@ func (b *builder) build(rootfs []*types.Mount) error {
 	if err := b.mountDev(); err != nil {
 		return err
 	}
+	if err := b.mountSystemd(); err != nil {
+		return fmt.Errorf("systemd: %w", err)
+	}
 	targets := b.targets()
 	b.places = policy.Place(b.decision, b.spec.Mounts, targets)
 	if err := b.exposeState(targets); err != nil {

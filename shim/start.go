@@ -238,6 +238,9 @@ func checkHost() (cfg policy.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
+	if err := requireHost("/proc/self/uid_map"); err != nil {
+		return cfg, err
+	}
 	if err := idmap.Require(); err != nil {
 		return cfg, err
 	}

@@ -27,9 +27,15 @@ var ErrNoPrograms = errors.New("the image of programs is not built: run `make pr
 // ImportPrograms brings the image of programs into the bed, with the probe in it. It is
 // large: one bed is enough. The error is ErrNoPrograms if it is not built.
 func (d *Daemon) ImportPrograms(ctx context.Context) error {
-	path := filepath.Join(d.Programs.Dir, programsPath)
+	return d.importDebian(ctx, ProgramsName, programsPath, ErrNoPrograms)
+}
+
+// importDebian makes an image of the root file system in an archive, and of the probe. The
+// error is missing if there is no archive.
+func (d *Daemon) importDebian(ctx context.Context, name, archive string, missing error) error {
+	path := filepath.Join(d.Programs.Dir, archive)
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoPrograms, err)
+		return fmt.Errorf("%w: %w", missing, err)
 	}
 	probe, err := BuildProbe(ctx)
 	if err != nil {
@@ -40,7 +46,7 @@ func (d *Daemon) ImportPrograms(ctx context.Context) error {
 		return err
 	}
 	return d.Import(ctx, Image{
-		Name: ProgramsName, Base: path, Layers: [][]byte{layer},
+		Name: name, Base: path, Layers: [][]byte{layer},
 		Config: ocispec.ImageConfig{Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Cmd: []string{"sh"}, WorkingDir: "/"},
 	})
 }

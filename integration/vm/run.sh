@@ -13,6 +13,7 @@
 #   CPUS     virtual CPUs (default: as many as here, at least 2)
 #   MEMORY   MiB (default 3072)
 #   TIMEOUT  seconds until the machine is ended (default 3600)
+#   IMAGES   images to take along, of bin/images: "systems.tar" (default none)
 #   ECI_BIN  directory of the built programs (default bin/ of the checkout)
 #   APPEND   more words for the kernel's command line
 #
@@ -104,6 +105,10 @@ payload() {
     if [ -d "$bin" ]; then
         mkdir "$tmp/eci/bin"
         (cd "$bin" && tar -chf - --exclude=./compat --exclude=./images .) | tar -C "$tmp/eci/bin" -xf -
+        for image in ${IMAGES:-}; do
+            mkdir -p "$tmp/eci/bin/images"
+            cp "$bin/images/$image" "$tmp/eci/bin/images/"
+        done
     fi
     [ ! -d "$tmp/built" ] || mv "$tmp/built" "$tmp/eci/vm-built"
     printf '%s\n' "$1" >"$tmp/eci/vm-command"

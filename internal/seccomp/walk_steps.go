@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -49,15 +50,17 @@ func (t *target) walkSteps(root, from *os.File, path string, flags int, network 
 			return nil, err
 		}
 	}
-	st, err := linux.StatFile(at)
-	if err == nil && flags&unix.O_DIRECTORY != 0 && !st.IsDir() {
-		err = unix.ENOTDIR
+	if flags&unix.O_DIRECTORY == 0 {
+		return at, nil
 	}
-	if err != nil {
-		at.Close()
-		return nil, err
-	}
-	return at, nil
+	defer at.Close()
+	return reopen(at, unix.O_PATH|unix.O_DIRECTORY)
+}
+
+// reopen opens what is open, by other flags, and asks no file system: a FUSE of another user
+// namespace would tell nothing.
+func reopen(f *os.File, flags int) (*os.File, error) {
+	return linux.OpenAt(nil, "/proc/thread-self/fd/"+strconv.Itoa(int(f.Fd())), flags, 0)
 }
 
 // errProc says that what a path leads to depends on who walks.
