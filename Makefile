@@ -113,15 +113,22 @@ test-race: deps-build ## the packages that start goroutines, under the race dete
 test-integration: need-root build peers deps-test ## one test per promise, with a containerd of its own (root)
 	$(Q)tools/docker.sh '$(abspath $(BIN))/docker' || echo '  skip   the test with a real dockerd, which is not there'
 	$(Q)$(MAKE) programs || echo '  skip   the tests of programs, whose image could not be made'
+	$(Q)$(MAKE) workloads || echo '  skip   the tests of workloads, whose image could not be made'
 	@echo '  test   integration'
 	$(Q)ECI_BIN='$(abspath $(BIN))' $(GO) test -count=1 -p 1 -timeout 40m -skip '$(SYSTEMTESTS)' $(TESTFLAGS) ./integration/...
 
-# Whole systems in containers: systemd, engines, Kubernetes. Some minutes.
+# Whole systems in containers: systemd and engines. Some minutes.
 SYSTEMTESTS ?= ^TestP1[678]_
 .PHONY: test-system
-test-system: need-root build peers deps-test systems ## Docker, podman, BuildKit, systemd inside containers (root)
+test-system: need-root build peers deps-test systems ## systemd, Docker, podman, BuildKit inside containers (root)
 	@echo '  test   systems in containers'
 	$(Q)ECI_BIN='$(abspath $(BIN))' CI=1 $(GO) test -count=1 -timeout 40m -run '$(SYSTEMTESTS)' $(TESTFLAGS) ./integration
+
+# Not part of test: to build Kubernetes takes ten minutes.
+.PHONY: test-kubernetes
+test-kubernetes: need-root build peers deps-test kubernetes workloads ## two clusters of Kubernetes, each in one container (root)
+	@echo '  test   Kubernetes in containers'
+	$(Q)ECI_BIN='$(abspath $(BIN))' CI=1 $(GO) test -count=1 -timeout 40m -run '^TestP18_' $(TESTFLAGS) ./integration
 
 # Every containerd between 1.7 and the pinned one, the newest patch of each. The
 # controls under runc, and what needs a container of runc's, are skipped: runc's own shim
@@ -305,6 +312,26 @@ BUILDKIT := github.com/moby/buildkit
 $(addprefix $(BIN)/buildkit/,buildkitd buildctl): $(BIN)/buildkit/%: tools/buildkit/go.mod tools/buildkit/go.sum
 	$(call tool,BuildKit $(call version-of,buildkit,$(BUILDKIT))) env CGO_ENABLED=0 $(GO) build -C tools/buildkit $(BUILDFLAGS) \
 		-ldflags '-s -w' -o '$(abspath $@)' $(BUILDKIT)/cmd/$*
+
+# What people run in system containers.
+.PHONY: workloads
+workloads: $(BIN)/images/workloads.tar ## the image of workloads for the tests, made once: two minutes, 600 MB (root)
+$(BIN)/images/workloads.tar: tools/workloads.sh
+	$(call tool,Debian with what people run in system containers) tools/workloads.sh '$(abspath $@)'
+
+# All of a cluster's programs in one file, which is called by their names; the versions are
+# told to it as a release's are. Nothing but its own test needs it.
+KUBERNETES := k8s.io/kubernetes
+KUBENAMES  := etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl
+kubernetes-version = $(call version-of,kubernetes,$(KUBERNETES))
+kubernetes-parts   = $(subst ., ,$(patsubst v%,%,$(kubernetes-version)))
+.PHONY: kubernetes
+kubernetes: $(BIN)/kubernetes/kubernetes ## Kubernetes for the test of a cluster in a container, once: ten minutes
+$(BIN)/kubernetes/kubernetes: tools/kubernetes/main.go tools/kubernetes/go.mod tools/kubernetes/go.sum
+	$(call tool,Kubernetes $(kubernetes-version) and etcd) env CGO_ENABLED=0 $(GO) build -C tools/kubernetes $(BUILDFLAGS) \
+		-ldflags '-s -w $(foreach p,k8s.io/component-base/version k8s.io/client-go/pkg/version,-X $(p).gitVersion=$(kubernetes-version) \
+		-X $(p).gitMajor=$(word 1,$(kubernetes-parts)) -X $(p).gitMinor=$(word 2,$(kubernetes-parts)))' -o '$(abspath $@)' .
+	$(Q)for n in $(KUBENAMES); do ln -sfn kubernetes '$(@D)'/"$$n"; done
 
 .PHONY: tools-note
 tools-note:

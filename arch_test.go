@@ -156,6 +156,15 @@ var rooms = []room{
 		other: []string{"..."},
 		why:   "tests a black box: what imports the code under test believes what it believes",
 	},
+	{
+		dir: "tools/kubernetes",
+		other: []string{
+			"github.com/spf13/cobra",
+			"go.etcd.io/etcd/server/v3/etcdmain",
+			"k8s.io",
+		},
+		why: "is Kubernetes in one program, in a module of its own",
+	},
 }
 
 // What every _test.go file may import beside the row of its room.

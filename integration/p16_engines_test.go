@@ -140,7 +140,7 @@ func TestP16_Nested(t *testing.T) {
 // TestP16_MoreIDs: with more IDs in a container, the ranges that Debian gives to its users are
 // there, and nothing has to be written.
 func TestP16_MoreIDs(t *testing.T) {
-	config := systemsBed(t).ConfigFile()
+	config := debianBed(t, testbed.SystemsName).ConfigFile()
 	before := readFile(t, config)
 	succeed(t, os.WriteFile(config, []byte(before+"\n[ids]\nsize = 262144\n"), 0o600))
 	task := engines(t, testbed.Container{})

@@ -91,7 +91,7 @@ func TestP17_Others(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.Image = testbed.SystemsName
-			systemsBed(t)
+			debianBed(t, testbed.SystemsName)
 			task, err := bed(t).Create(deadline(t), withRuntime(c))
 			succeed(t, err)
 			defer func() { succeed(t, task.Delete(deadline(t))) }()

@@ -15,30 +15,48 @@ import (
 
 // The tests TestPrograms_… run what people run in containers: packages of Debian, unchanged.
 
-// importPrograms brings their image into the shared bed, once.
-var importPrograms = sync.OnceValue(func() error {
+// imports bring images of Debian into the shared bed, each once.
+var imports = map[string]func() error{
+	testbed.ProgramsName:  sync.OnceValue(func() error { return importDebian(testbed.ProgramsName) }),
+	testbed.WorkloadsName: sync.OnceValue(func() error { return importDebian(testbed.WorkloadsName) }),
+	testbed.SystemsName:   sync.OnceValue(func() error { return importDebian(testbed.SystemsName) }),
+}
+
+func importDebian(name string) error {
 	d, err := sharedBed()
 	if err != nil {
 		return err
 	}
-	return d.ImportPrograms(context.Background())
-})
+	return d.ImportDebian(context.Background(), name)
+}
 
 // programs starts a container of the image of programs, which sleeps.
 func programs(t *testing.T, c testbed.Container) *testbed.Task {
 	t.Helper()
-	d := programsBed(t)
 	c.Image = testbed.ProgramsName
+	return startDebian(t, c)
+}
+
+// startDebian starts a container of an image of Debian, which sleeps.
+func startDebian(t *testing.T, c testbed.Container) *testbed.Task {
+	t.Helper()
+	d := debianBed(t, c.Image)
 	c.Env = append(c.Env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TERM=xterm", "HOME=/root")
 	return start(t, d, c)
 }
 
-// programsBed is the shared bed with the image in it.
+// programsBed is the shared bed with the image of programs in it.
 func programsBed(t *testing.T) *testbed.Daemon {
 	t.Helper()
+	return debianBed(t, testbed.ProgramsName)
+}
+
+// debianBed is the shared bed with an image of Debian in it.
+func debianBed(t *testing.T, name string) *testbed.Daemon {
+	t.Helper()
 	d := bed(t)
-	err := importPrograms()
-	if errors.Is(err, testbed.ErrNoPrograms) && os.Getenv("CI") == "" {
+	err := imports[name]()
+	if errors.Is(err, testbed.ErrNoImage) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 	succeed(t, err)

@@ -1,11 +1,7 @@
 package integration
 
 import (
-	"context"
-	"errors"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -15,15 +11,6 @@ import (
 
 // The tests of P16 to P18 run whole systems, unchanged: Debian with systemd, and the engines
 // of Debian and of today. They take minutes: make test-system.
-
-// importSystems brings their image into the shared bed, once.
-var importSystems = sync.OnceValue(func() error {
-	d, err := sharedBed()
-	if err != nil {
-		return err
-	}
-	return d.ImportSystems(context.Background())
-})
 
 // current is where the built programs lie in a container of engines.
 const current = "/current"
@@ -36,19 +23,7 @@ func system(t *testing.T, c testbed.Container) *testbed.Task {
 	t.Helper()
 	c.Image = testbed.SystemsName
 	c.Env = append([]string{systemPath}, c.Env...)
-	return start(t, systemsBed(t), c)
-}
-
-// systemsBed is the shared bed with the image in it.
-func systemsBed(t *testing.T) *testbed.Daemon {
-	t.Helper()
-	d := bed(t)
-	err := importSystems()
-	if errors.Is(err, testbed.ErrNoSystems) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	succeed(t, err)
-	return d
+	return start(t, debianBed(t, testbed.SystemsName), c)
 }
 
 // entire makes the spec that of docker run --privileged: every capability, those included that
@@ -76,17 +51,7 @@ func engines(t *testing.T, c testbed.Container) *testbed.Task {
 		}
 	}
 	c.Mounts = append(c.Mounts, testbed.Bind(bed(t).Programs.Dir, current, "ro"))
-	task := system(t, c)
-	for _, dir := range []string{"docker", "containerd", "containers", "buildkit"} {
-		stateDir(t, task, "/var/lib/"+dir)
-	}
-	return task
-}
-
-// stateDir makes a directory one that overlays can lie on, if it lies on one itself.
-func stateDir(t *testing.T, task *testbed.Task, dir string) {
-	t.Helper()
-	shell(t, task, `mkdir -p `+dir+`; case $(stat -f -c %T `+dir+`) in overlay*) mount -t tmpfs tmpfs `+dir+`;; esac`)
+	return system(t, c)
 }
 
 // daemon starts an engine in a container, and waits until a command of its client succeeds.

@@ -14,28 +14,31 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// ProgramsName is the image of Debian with programs that look at their machine.
-const ProgramsName = "eci.test/programs:latest"
+// Names of the images of Debian: one with programs that look at their machine, one with what
+// people run in system containers, and a whole system with systemd and engines.
+const (
+	ProgramsName  = "eci.test/programs:latest"
+	WorkloadsName = "eci.test/workloads:latest"
+	SystemsName   = "eci.test/systems:latest"
+)
 
-// programsPath is where `make programs` puts that image's root file system, below the
-// directory of the built programs.
-const programsPath = "images/programs.tar"
-
-// ErrNoPrograms is returned where `make programs` has not been run.
-var ErrNoPrograms = errors.New("the image of programs is not built: run `make programs`")
-
-// ImportPrograms brings the image of programs into the bed, with the probe in it. It is
-// large: one bed is enough. The error is ErrNoPrograms if it is not built.
-func (d *Daemon) ImportPrograms(ctx context.Context) error {
-	return d.importDebian(ctx, ProgramsName, programsPath, ErrNoPrograms)
+// debian is where the root file system of an image is, below the directory of the built
+// programs, and what makes it.
+var debian = map[string]struct{ path, target string }{
+	ProgramsName:  {"images/programs.tar", "programs"},
+	WorkloadsName: {"images/workloads.tar", "workloads"},
+	SystemsName:   {"images/systems.tar", "systems"},
 }
 
-// importDebian makes an image of the root file system in an archive, and of the probe. The
-// error is missing if there is no archive.
-func (d *Daemon) importDebian(ctx context.Context, name, archive string, missing error) error {
-	path := filepath.Join(d.Programs.Dir, archive)
+// ErrNoImage is returned where an image of Debian has not been made.
+var ErrNoImage = errors.New("the image is not built")
+
+// ImportDebian brings an image of Debian into the bed, with the probe in it. It is
+// large: one bed is enough. The error is ErrNoImage if it is not built.
+func (d *Daemon) ImportDebian(ctx context.Context, name string) error {
+	path := filepath.Join(d.Programs.Dir, debian[name].path)
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("%w: %w", missing, err)
+		return fmt.Errorf("%w: run `make %s`: %w", ErrNoImage, debian[name].target, err)
 	}
 	probe, err := BuildProbe(ctx)
 	if err != nil {

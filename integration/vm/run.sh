@@ -104,7 +104,7 @@ payload() {
     (cd "$project" && tar -cf - --exclude=./.git --exclude=./bin .) | tar -C "$tmp/eci" -xf -
     if [ -d "$bin" ]; then
         mkdir "$tmp/eci/bin"
-        (cd "$bin" && tar -chf - --exclude=./compat --exclude=./images .) | tar -C "$tmp/eci/bin" -xf -
+        (cd "$bin" && tar -chf - --exclude=./compat --exclude=./images --exclude=./kubernetes .) | tar -C "$tmp/eci/bin" -xf -
         for image in ${IMAGES:-}; do
             mkdir -p "$tmp/eci/bin/images"
             cp "$bin/images/$image" "$tmp/eci/bin/images/"
