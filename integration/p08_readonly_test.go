@@ -89,6 +89,7 @@ func TestP08_ReadOnlyFileStaysReadOnly(t *testing.T) {
 func TestP08_MountsBelowAReadOnlyVolume(t *testing.T) {
 	volume := dir(t, filepath.Join(t.TempDir(), "volume"))
 	below := dir(t, filepath.Join(volume, "below"))
+	needTmpfsVolumes(t)
 	mount(t, "below", below, "tmpfs", 0)
 	file(t, filepath.Join(below, "file"), 0, 0o666)
 	out := run(t, bed(t), testbed.Container{
@@ -124,6 +125,7 @@ func TestP08_ReadOnlyRootfs(t *testing.T) {
 func TestP08_ReadOnlyMountOfTheHost(t *testing.T) {
 	volume := dir(t, filepath.Join(t.TempDir(), "volume"))
 	below := dir(t, filepath.Join(volume, "below"))
+	needTmpfsVolumes(t)
 	mount(t, "below", below, "tmpfs", 0)
 	file(t, filepath.Join(below, "file"), 0, 0o666)
 	command(t, "mount", "-o", "remount,bind,ro", below)

@@ -106,6 +106,7 @@ func TestP10_MountsBelowAVolume(t *testing.T) {
 	volume := ext4Volume(t)
 	file(t, filepath.Join(volume, "top"), 1000, 0o644)
 	below := dir(t, filepath.Join(volume, "a/below"))
+	needTmpfsVolumes(t)
 	mount(t, "below", below, "tmpfs", 0)
 	file(t, filepath.Join(below, "file"), 65535, 0o644)
 	deeper := dir(t, filepath.Join(below, "deeper"))

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eci-runtime/eci/internal/linux"
 )
 
 // volumeKinds are the file systems that volumes of the tests lie on.
@@ -50,6 +52,7 @@ func loopVolume(t *testing.T) (dir, device string) {
 
 func tmpfsVolume(t *testing.T) string {
 	t.Helper()
+	needTmpfsVolumes(t)
 	dir := t.TempDir()
 	mount(t, "volume", dir, "tmpfs", 0)
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -139,3 +142,14 @@ func plainRootfs(t *testing.T) string {
 }
 
 const bindFlag = unix.MS_BIND
+
+// needTmpfsVolumes skips a test where the kernel cannot ID-map a tmpfs, so that a volume that is
+// one, or has one mounted below, is refused (docs/kernel.md).
+func needTmpfsVolumes(t *testing.T) {
+	t.Helper()
+	major, minor, err := linux.Kernel()
+	succeed(t, err)
+	if major < 6 || major == 6 && minor < 3 {
+		t.Skipf("a tmpfs can be ID-mapped from Linux 6.3 on; this is %d.%d", major, minor)
+	}
+}
