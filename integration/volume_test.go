@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/eci-runtime/eci/internal/linux"
 )
 
 // volumeKinds are the file systems that volumes of the tests lie on.
@@ -147,9 +145,7 @@ const bindFlag = unix.MS_BIND
 // one, or has one mounted below, is refused (docs/kernel.md).
 func needTmpfsVolumes(t *testing.T) {
 	t.Helper()
-	major, minor, err := linux.Kernel()
-	succeed(t, err)
-	if major < 6 || major == 6 && minor < 3 {
-		t.Skipf("a tmpfs can be ID-mapped from Linux 6.3 on; this is %d.%d", major, minor)
+	if !kernelAtLeast(t, 6, 3) {
+		t.Skip("a tmpfs can be ID-mapped from Linux 6.3 on")
 	}
 }

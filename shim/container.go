@@ -45,6 +45,7 @@ type container struct {
 	state   []string  // directories of engines, in the staged rootfs
 	stopped sync.Once // what is to be done when it has stopped
 
+	divides bool // it may hold containers of its own
 	systemd bool // its first process is systemd
 	ownRun  bool // its /run is a tmpfs, and no volume
 
@@ -127,6 +128,7 @@ func (c *container) claim(d policy.Decision) error {
 func (c *container) delegate(r *taskapi.CreateTaskRequest, spec *specs.Spec) (err error) {
 	c.opts.IoUid = c.ids.Base + spec.Process.User.UID
 	c.opts.IoGid = c.ids.Base + spec.Process.User.GID
+	c.divides = mayDivide(spec)
 	if isSystemdCgroup(spec.Linux.CgroupsPath) {
 		c.opts.SystemdCgroup = true
 	}
@@ -135,9 +137,18 @@ func (c *container) delegate(r *taskapi.CreateTaskRequest, spec *specs.Spec) (er
 	return err
 }
 
-// delegateCgroups gives the container its own cgroups to divide.
-func (c *container) delegateCgroups() error {
-	return delegateCgroups(c.cgroups, int(c.ids.Base), int(c.ids.Base))
+// delegateCgroups gives the container, whose first process this is, its own cgroups to divide.
+func (c *container) delegateCgroups(pid uint32) error {
+	root := int(c.ids.Base)
+	if err := delegateCgroups(c.cgroups, root, root); err != nil {
+		return err
+	}
+	if dir, ok := c.cgroups[""]; ok && c.divides {
+		if err := divideV2(dir, pid, root, root); err != nil {
+			return fmt.Errorf("delegate cgroup: %w", err)
+		}
+	}
+	return nil
 }
 
 // end is release for a container that runc may have begun to create: whatever runs

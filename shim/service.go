@@ -141,7 +141,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 	s.mu.Lock()
 	s.containers[r.ID] = c
 	s.mu.Unlock()
-	if err := errors.Join(err, c.cover(resp.Pid), c.maskUnits(resp.Pid), c.created(resp.Pid), c.delegateCgroups()); err != nil {
+	if err := errors.Join(err, c.cover(resp.Pid), c.maskUnits(resp.Pid), c.created(resp.Pid), c.delegateCgroups(resp.Pid)); err != nil {
 		s.abort(ctx, r.ID)
 		return nil, toGRPC(err)
 	}
