@@ -149,7 +149,7 @@ func TestP22_KillingTheShimWhileItWorks(t *testing.T) {
 	for _, moment := range workMoments {
 		t.Run(moment.name, func(t *testing.T) {
 			met := false
-			for try := 0; try < 10 && !met; try++ { // a sign may be too short to be seen
+			for try := 0; try < 40 && !met; try++ { // a sign may be too short to be seen
 				c := withRuntime(testbed.Container{
 					ID: d.UniqueID("mid"), Args: []string{"true"},
 					Mounts: []specs.Mount{testbed.Bind(volume, "/mnt"), testbed.Bind(volume, "/run/vol")},
@@ -179,7 +179,7 @@ func TestP22_KillingRunc(t *testing.T) {
 	for _, verb := range []string{"create", "init", "start", "delete"} {
 		t.Run(verb, func(t *testing.T) {
 			met := false
-			for try := 0; try < 10 && !met; try++ {
+			for try := 0; try < 40 && !met; try++ {
 				c := withRuntime(testbed.Container{
 					ID: d.UniqueID("runc"), Args: []string{"true"},
 					Mounts: []specs.Mount{testbed.Bind(volume, "/mnt"), testbed.Bind(volume, "/run/vol")},
