@@ -102,7 +102,7 @@ func (f *FS) mount() error {
 		return err
 	}
 	defer tree.Close()
-	if f.conn, err = connect(f, dev); err != nil {
+	if err := connect(f, dev); err != nil {
 		return err
 	}
 	dev.Close() // the thread that serves it has it

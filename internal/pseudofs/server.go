@@ -47,11 +47,11 @@ const bufferSize = 8192
 // exchanges are used again; all connections share them.
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-// connect serves a connection of a file system that has been mounted.
-func connect(f *FS, dev *os.File) (*conn, error) {
+// connect serves a connection of a file system that has been mounted, as f.conn.
+func connect(f *FS, dev *os.File) error {
 	wake, err := linux.NewEvent()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c := &conn{fs: f, wake: wake, requests: make(chan *exchange, workers)}
 	c.proto = fuse.NewProtocolServer(&ops{RawFileSystem: fuse.NewDefaultRawFileSystem(), fs: f}, &fuse.MountOptions{
@@ -63,6 +63,7 @@ func connect(f *FS, dev *os.File) (*conn, error) {
 		Logger:        log.New(logWriter(f.Logf), "", 0),
 		PanicHandler:  func(what any) fuse.Status { f.recovered(what); return fuse.EIO },
 	})
+	f.conn = c
 	c.wg.Add(1)
 	err = linux.OnOwnTable(func(fds []int) {
 		defer c.wg.Done()
@@ -71,12 +72,12 @@ func connect(f *FS, dev *os.File) (*conn, error) {
 	if err != nil {
 		c.wg.Done()
 		wake.Close()
-		return nil, err
+		return err
 	}
 	for range workers {
 		c.wg.Go(c.work)
 	}
-	return c, nil
+	return nil
 }
 
 // Close ends the connection, which ended should say before the last mount goes. The kernel
