@@ -9,13 +9,14 @@ import (
 
 // bench is one run of the benchmark.
 type bench struct {
-	bed   *testbed.Daemon
-	bin   string // directory of the programs, removed by close
-	meter *meter
-	opts  options
-	sides [2]side // what is compared: the second is related to the first
-	found map[string]*series
-	left  *leftovers // nil until the cycles were counted
+	bed     *testbed.Daemon
+	bin     string // directory of the programs, removed by close
+	meter   *meter
+	opts    options
+	sides   [2]side // what is compared: the second is related to the first
+	found   map[string]*series
+	systems bool       // the image of whole systems is in the bed
+	left    *leftovers // nil until the cycles were counted
 
 	// restore gives this process' session group its nice value back.
 	restore func() error

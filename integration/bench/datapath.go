@@ -15,13 +15,22 @@ import (
 // a machine that has other work to do.
 const slice = 2 * time.Millisecond
 
-// measureDataPath runs the workload in fresh pairs of containers. Where a process
-// and its files happen to lie in memory moves the cost of a call by a few percent
-// for as long as the process lives, hence several pairs.
+// An opener starts the workload in a container of a side, with a volume of the host's.
+type opener func(ctx context.Context, side int, volume string) (*session, error)
+
 func measureDataPath(ctx context.Context, b *bench, rows []row) error {
+	return b.dataRounds(ctx, b.few(12, 4), rows, func(ctx context.Context, side int, volume string) (*session, error) {
+		return newSession(ctx, b.bed, b.sides[side].Runtime, volume)
+	})
+}
+
+// dataRounds runs the workload in fresh pairs of containers. Where a process and its
+// files happen to lie in memory moves the cost of a call by a few percent for as long
+// as the process lives, hence several pairs.
+func (b *bench) dataRounds(ctx context.Context, rounds int, rows []row, open opener) error {
 	failed := map[string]error{}
-	for round := range b.few(12, 4) {
-		if err := b.dataRound(ctx, round, rows, failed); err != nil {
+	for round := range rounds {
+		if err := b.dataRound(ctx, round, rows, open, failed); err != nil {
 			return err
 		}
 	}
@@ -34,7 +43,7 @@ func measureDataPath(ctx context.Context, b *bench, rows []row) error {
 
 // dataRound measures all rows in one pair of containers, of which another one is
 // made first in each round. A row that fails is noted and not tried again.
-func (b *bench) dataRound(ctx context.Context, round int, rows []row, failed map[string]error) (err error) {
+func (b *bench) dataRound(ctx context.Context, round int, rows []row, open opener, failed map[string]error) (err error) {
 	var pair [2]*session
 	first := round % 2
 	for _, i := range []int{first, 1 - first} {
@@ -43,7 +52,7 @@ func (b *bench) dataRound(ctx context.Context, round int, rows []row, failed map
 			return err
 		}
 		defer os.RemoveAll(volume)
-		if pair[i], err = newSession(ctx, b.bed, b.sides[i].Runtime, volume); err != nil {
+		if pair[i], err = open(ctx, i, volume); err != nil {
 			return fmt.Errorf("%s: %w", b.sides[i].Label, err)
 		}
 		defer func() { err = errors.Join(err, pair[i].close()) }()
@@ -59,7 +68,7 @@ func (b *bench) dataRound(ctx context.Context, round int, rows []row, failed map
 // dataRow lets both containers do slices of the same number of operations in turn.
 func (b *bench) dataRow(ctx context.Context, pair [2]*session, first int, r row) error {
 	do := func(side, n int) (time.Duration, error) {
-		took, err := pair[side].do(ctx, r.Name, n)
+		took, err := pair[side].do(ctx, r.operation(), n)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", b.sides[side].Label, err)
 		}

@@ -61,6 +61,10 @@ func measure(ctx context.Context, b *bench) []error {
 		}
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", g.Title)
 		err := g.Measure(ctx, b, rows)
+		if errors.Is(err, testbed.ErrNoImage) {
+			fmt.Fprintf(os.Stderr, "  skip: %v\n", err)
+			continue
+		}
 		for _, r := range rows {
 			if err == nil && r.Unit != "" && b.found[r.Name] == nil {
 				err = fmt.Errorf("no samples of %s", r.Name)

@@ -22,10 +22,7 @@ func measureMemory(ctx context.Context, b *bench, _ []row) error {
 		if err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(2 * time.Second):
-		}
+		rest(ctx, 2*time.Second)
 		for i, t := range tasks {
 			err = errors.Join(err, b.weigh(i, t))
 		}
@@ -48,13 +45,9 @@ func (b *bench) weigh(side int, t *testbed.Task) error {
 	}
 	var pss, dirty float64
 	for _, p := range shims {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.Pid))
+		m, err := rollup(p.Pid)
 		if err != nil {
 			return err
-		}
-		m, err := parseRollup(data)
-		if err != nil {
-			return fmt.Errorf("smaps_rollup of %s: %w", p, err)
 		}
 		pss += m["Pss"]
 		dirty += m["Private_Dirty"]
@@ -85,6 +78,20 @@ func (b *bench) strangers(tasks [2]*testbed.Task) error {
 		}
 	}
 	return nil
+}
+
+// rollup weighs a process, in KiB.
+func rollup(pid int) (map[string]float64, error) {
+	path := fmt.Sprintf("/proc/%d/smaps_rollup", pid)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseRollup(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
 }
 
 // parseRollup reads the sums of /proc/PID/smaps_rollup, in KiB; proc_pid_smaps(5).

@@ -120,11 +120,12 @@ func (m *meter) processes() ([]int, error) {
 	return pids, nil
 }
 
-// settle waits until there are none.
-func (m *meter) settle(ctx context.Context) error {
+// settle waits until there are none, but for those that stay.
+func (m *meter) settle(ctx context.Context, stay ...int) error {
 	const patience = 30 * time.Second
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		pids, err := m.processes()
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(stay, pid) })
 		if err != nil || len(pids) == 0 {
 			return err
 		}

@@ -96,3 +96,15 @@ func TestOwnerOf(t *testing.T) {
 		}
 	}
 }
+
+func TestParseBoot(t *testing.T) {
+	finish, err := parseBoot("running\nWed 2026-11-25 18:29:07.123456 UTC\n")
+	if want := time.Date(2026, 11, 25, 18, 29, 7, 123456000, time.UTC); err != nil || !finish.Equal(want) {
+		t.Errorf("%v, %v", finish, err)
+	}
+	for _, said := range []string{"", "degraded\nWed 2026-11-25 18:29:07.123456 UTC\nx.service", "running\n\n", "running"} {
+		if finish, err := parseBoot(said); err == nil {
+			t.Errorf("%q: %v", said, finish)
+		}
+	}
+}

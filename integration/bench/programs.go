@@ -31,7 +31,8 @@ func copyPrograms() (dir string, err error) {
 			}
 		}
 	}
-	return dir, nil
+	// Images are files that are only read, once.
+	return dir, os.Symlink(filepath.Join(found.Dir, "images"), filepath.Join(dir, "images"))
 }
 
 func copyProgram(from, to string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // A row is one line of the table. Less is better in all of them.
@@ -13,6 +14,13 @@ type row struct {
 	Legend string // what was done, one sentence without a full stop
 	Sparse bool   // an operation that has to rest before: few samples, of one operation each
 }
+
+// innerPrefix begins the names of rows whose second side is a container in a container.
+const innerPrefix = "inner-"
+
+// operation is what the workload calls a row of the data path: inside an inner container
+// it does what it does elsewhere.
+func (r row) operation() string { return strings.TrimPrefix(r.Name, innerPrefix) }
 
 // A unit names what the samples of a row count, and how a figure is shown.
 type unit string

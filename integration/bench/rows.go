@@ -66,6 +66,23 @@ var groups = []group{
 		{Name: "find-proc-sys", Unit: nanoseconds, Target: atMost(1.50), Legend: "`find /proc/sys -type f`, and read of every file"},
 		{Name: "sysinfo", Unit: nanoseconds, Legend: "sysinfo(2)"},
 	}},
+	{"inner container", measureInner, []row{
+		{Name: "inner-start", Unit: nanoseconds, Target: atMost(1.25), Legend: "`ctr run --rm IMAGE ID true` by a containerd with runc in a privileged container of the second runtime; the first side is the same by the outer containerd, under the first runtime"},
+		{Name: "inner-rootfs-seq-read", Unit: nanoseconds, Target: atMost(1.05), Legend: "rootfs-seq-read in the inner container, whose layers lie in the outer one's /var/lib/containerd, against a container of the first runtime"},
+		{Name: "inner-rootfs-seq-write", Unit: nanoseconds, Target: atMost(1.05), Legend: "rootfs-seq-write in these"},
+		{Name: "inner-rootfs-rand-read", Unit: nanoseconds, Target: atMost(1.05), Legend: "rootfs-rand-read in these"},
+		{Name: "inner-rootfs-rand-write", Unit: nanoseconds, Target: atMost(1.05), Legend: "rootfs-rand-write in these"},
+		{Name: "inner-volume-seq-read", Unit: nanoseconds, Target: atMost(1.05), Legend: "volume-seq-read in the inner container, whose volume lies in the outer one's /var/lib/docker/volumes, against one of the host's in a container of the first runtime"},
+		{Name: "inner-volume-seq-write", Unit: nanoseconds, Target: atMost(1.05), Legend: "volume-seq-write in these"},
+		{Name: "inner-volume-rand-read", Unit: nanoseconds, Target: atMost(1.05), Legend: "volume-rand-read in these"},
+		{Name: "inner-volume-rand-write", Unit: nanoseconds, Target: atMost(1.05), Legend: "volume-rand-write in these"},
+		{Name: "inner-tcp-stream", Unit: nanoseconds, Target: atMost(1.05), Legend: "tcp-stream on the inner container's loopback, against that of a container of the first runtime"},
+		{Name: "inner-tcp-roundtrip", Unit: nanoseconds, Target: atMost(1.05), Legend: "tcp-roundtrip in these"},
+	}},
+	{"system container", measureSystems, []row{
+		{Name: "dockerd-idle", Unit: kibibytes, Target: over(5 * 1024), Legend: "a container in which dockerd has been idle for two seconds: proportional set size of the shim and of all else that is not in the container"},
+		{Name: "systemd-boot", Unit: nanoseconds, Target: atMost(1.20), Legend: "from the client's request for a container of Debian until systemd in it is `running`: the time at which it has noted that its startup is finished"},
+	}},
 	{"cycles", measureCycles, []row{
 		{Name: "cycles", Unit: "", Legend: "create and delete containers, three in four of which also run; then count what is left of them on the host and in containerd, once it has had 30 seconds to tidy up"},
 	}},

@@ -25,6 +25,7 @@ type session struct {
 	task      client.Task
 	orders    *io.PipeWriter
 	answers   chan string // closed when the workload's output ends
+	said      string      // the last line that was no answer; to be read after that
 }
 
 // newSession starts the workload under a runtime, with a volume, and with what it
@@ -32,9 +33,7 @@ type session struct {
 // lets a user namespace mount only as much of procfs as it sees. The seccomp profile is
 // containerd's own, as clients give it.
 func newSession(ctx context.Context, bed *testbed.Daemon, runtime, volume string) (*session, error) {
-	s := &session{bed: bed, answers: make(chan string)}
-	var err error
-	s.container, err = bed.Define(ctx, testbed.Container{
+	return openSession(ctx, bed, testbed.Container{
 		Runtime: runtime,
 		Image:   imageName,
 		Args:    []string{"/workload"},
@@ -45,7 +44,13 @@ func newSession(ctx context.Context, bed *testbed.Daemon, runtime, volume string
 			s.Linux.Seccomp = seccomp.DefaultProfile(s)
 		},
 	})
-	if err != nil {
+}
+
+// openSession starts a container whose process becomes the workload.
+func openSession(ctx context.Context, bed *testbed.Daemon, c testbed.Container) (*session, error) {
+	s := &session{bed: bed, answers: make(chan string)}
+	var err error
+	if s.container, err = bed.Define(ctx, c); err != nil {
 		return nil, err
 	}
 	if err := s.start(bed.Context(ctx)); err != nil {
@@ -75,7 +80,11 @@ func (s *session) start(ctx context.Context) error {
 	go func() {
 		defer close(s.answers)
 		for lines := bufio.NewScanner(output); lines.Scan(); {
-			s.answers <- lines.Text()
+			if isAnswer(lines.Text()) {
+				s.answers <- lines.Text()
+			} else {
+				s.said = lines.Text()
+			}
 		}
 	}()
 	return s.task.Start(ctx)
@@ -89,7 +98,7 @@ func (s *session) do(ctx context.Context, operation string, n int) (time.Duratio
 	select {
 	case line, ok := <-s.answers:
 		if !ok {
-			return 0, errors.New("the workload has ended")
+			return 0, fmt.Errorf("the workload has ended: %s", s.said)
 		}
 		return parseAnswer(line)
 	case <-ctx.Done():
@@ -97,6 +106,11 @@ func (s *session) do(ctx context.Context, operation string, n int) (time.Duratio
 	case <-time.After(time.Minute):
 		return 0, fmt.Errorf("%s: no answer for a minute", operation)
 	}
+}
+
+// isAnswer tells the workload's lines from those of programs before it.
+func isAnswer(line string) bool {
+	return strings.HasPrefix(line, "ok ") || strings.HasPrefix(line, "error ")
 }
 
 // parseAnswer reads a line of the workload.

@@ -49,3 +49,20 @@ func Attached(f *os.File) (bool, error) {
 	}
 	return false, err
 }
+
+// UniqueMount is the number of the mount on which f lies, which the kernel gives to no other one
+// until it boots. ok is false before Linux 6.8. statx(2), STATX_MNT_ID_UNIQUE.
+func UniqueMount(f *os.File) (id uint64, ok bool) {
+	var x unix.Statx_t
+	err := at("statx", f, "", func(fd int) error {
+		return unix.Statx(fd, "", mountOfFlags, unix.STATX_MNT_ID_UNIQUE, &x)
+	})
+	return x.Mnt_id, err == nil && x.Mask&unix.STATX_MNT_ID_UNIQUE != 0
+}
+
+// MountFlags are ST_* of the mount on which f lies. statfs(2).
+func MountFlags(f *os.File) (int64, error) {
+	var s unix.Statfs_t
+	err := at("fstatfs", f, "", func(fd int) error { return unix.Fstatfs(fd, &s) })
+	return int64(s.Flags), err
+}

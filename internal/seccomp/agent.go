@@ -84,6 +84,7 @@ type container struct {
 	recent recent
 	lines  lines
 	kept   kept
+	models models
 }
 
 // parallel is how many requests of one container are looked at at the same time. The others
@@ -126,6 +127,7 @@ func (a *Agent) Close() error {
 		_ = l.Close()
 	}
 	a.c.kept.close()
+	a.c.models.close()
 	return a.socket.Close()
 }
 

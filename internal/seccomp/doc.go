@@ -43,6 +43,7 @@
 // not say EBUSY where the kernel would for a proc with pseudo-files that is in use: that is
 // detached, and goes when it is used no more. What it walks and makes has the rights of the shim,
 // where the caller might have got EACCES for a directory on the way. It keeps nothing that belongs
-// to a caller when the call is over but for two things, for a while: a copied tree of which it has
-// given a directory (type kept), and what was done last (type recent).
+// to a caller when the call is over but for three things, for a while: a copied tree of which it has
+// given a directory (type kept), one of which it makes more copies (type models), and what was done
+// last (type recent).
 package seccomp

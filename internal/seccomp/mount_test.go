@@ -220,6 +220,30 @@ func TestMount(t *testing.T) {
 			tree 9 8 - clone = ENOENT
 			tree 9 8 - clone,unknown = EINVAL
 		`},
+		{"open_tree, again", `
+			mkdir p
+			mkdir q
+			mkdir r
+			mount proc p proc = done
+			tree 9 cwd p clone = done
+			tree 8 cwd p clone = done
+			movefd 9 - q from-empty = done
+			movefd 8 - r from-empty = done
+			close 9
+			close 8
+			below q = 36
+			below r = 36
+			umount q = done
+			shows r/uptime = pseudo
+			options r = proc proc rw,relatime rw
+			mount - p - remount,bind,ro = done
+			tree 9 cwd p clone = done
+			movefd 9 - q from-empty = done
+			close 9
+			shows q/uptime = pseudo
+			options q = proc proc ro,relatime rw
+			options r = proc proc rw,relatime rw
+		`},
 		{"open_tree without room for a descriptor", `
 			mkdir p
 			mount proc p proc = done

@@ -57,22 +57,16 @@ func openTree(r *request) answer {
 	if err != nil {
 		return refuse(errnoOf(err))
 	}
-	whole := st.Ino == rootInode[s.Magic]
-	tree, err := r.copy(dir, !whole)
+	var tree *os.File
+	if st.Ino == rootInode[s.Magic] {
+		if tree, err = r.copyWhole(dir, kernelFS[s.Magic].fstype); err != nil {
+			r.c.logf("agent: open_tree: %v", err)
+		}
+	} else {
+		tree, err = r.copy(dir, true)
+	}
 	if err != nil {
 		return refuse(errnoOf(err))
-	}
-	if whole {
-		// What is mounted on a copy of a shared mount would be mounted on that, too.
-		bare := tree
-		if err = linux.SetAttr(bare, linux.Attr{Propagation: unix.MS_PRIVATE}); err == nil {
-			tree, err = r.covered(bare, kernelFS[s.Magic].fstype, true)
-		}
-		bare.Close()
-		if err != nil {
-			r.c.logf("agent: open_tree: %v", err)
-			return refuse(errnoOf(err))
-		}
 	}
 	top, err := linux.OpenAt(tree, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {

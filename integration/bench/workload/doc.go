@@ -14,5 +14,6 @@
 // between two containers is what the kernel does for them.
 //
 // Its root file system must be writable, and have /bin/busybox and /etc/passwd; a
-// volume may be mounted at /volume.
+// volume may be mounted at /volume. The operation run needs a command as this program's
+// arguments.
 package main

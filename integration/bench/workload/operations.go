@@ -21,6 +21,7 @@ var operations = map[string]func() (repeat, error){
 	"create-unlink": createUnlink(rootDir),
 	"chown":         chown,
 	"fork-exec":     forkExec,
+	"run":           runContainer,
 
 	"rootfs-seq-read":   sequential(rootDir, read),
 	"rootfs-seq-write":  sequential(rootDir, write),
