@@ -16,5 +16,6 @@
 //	go run ./integration/bench -trace 20          who spends the time of a start
 //
 // It needs root, the Go tool, the built shim and its peers (make build peers), and
-// a cgroup2 hierarchy, whose accounting it uses.
+// a cgroup2 hierarchy, whose accounting it uses. Engines and systems in containers need an image
+// of their own (make systems), and are skipped without it.
 package main

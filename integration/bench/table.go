@@ -9,7 +9,7 @@ import (
 )
 
 // widths of the table's columns; negative ones are aligned to the left.
-var widths = []int{-18, 10, 10, 7, 13, 7, 11, -4}
+var widths = []int{-24, 10, 10, 7, 13, 7, 11, -4}
 
 // line sets cells in columns. It counts characters, where fmt counts bytes.
 func line(cells ...string) string {
@@ -105,7 +105,7 @@ func printLegend(w io.Writer) {
 	for _, g := range groups {
 		fmt.Fprintf(w, "%s\n", strings.ToUpper(g.Title))
 		for _, r := range g.Rows {
-			fmt.Fprintf(w, "  %-18s %s\n", r.Name, r.Legend)
+			fmt.Fprintf(w, "  %-24s %s\n", r.Name, r.Legend)
 		}
 	}
 }
