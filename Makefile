@@ -118,7 +118,7 @@ test-integration: need-root build peers deps-test ## one test per promise, with 
 	$(Q)ECI_BIN='$(abspath $(BIN))' $(GO) test -count=1 -p 1 -timeout 40m -skip '$(SYSTEMTESTS)' $(TESTFLAGS) ./integration/...
 
 # Whole systems in containers: systemd and engines. Some minutes.
-SYSTEMTESTS ?= ^TestP1[678]_
+SYSTEMTESTS ?= ^TestP1[678]_|^TestP21_Kubelet
 .PHONY: test-system
 test-system: need-root build peers deps-test systems ## systemd, Docker, podman, BuildKit inside containers (root)
 	@echo '  test   systems in containers'
@@ -126,9 +126,9 @@ test-system: need-root build peers deps-test systems ## systemd, Docker, podman,
 
 # Not part of test: to build Kubernetes takes ten minutes.
 .PHONY: test-kubernetes
-test-kubernetes: need-root build peers deps-test kubernetes workloads ## two clusters of Kubernetes, each in one container (root)
-	@echo '  test   Kubernetes in containers'
-	$(Q)ECI_BIN='$(abspath $(BIN))' CI=1 $(GO) test -count=1 -timeout 40m -run '^TestP18_' $(TESTFLAGS) ./integration
+test-kubernetes: need-root build peers deps-test kubernetes workloads ## two clusters of Kubernetes, each in one container, and a kubelet whose pods are isolated (root)
+	@echo '  test   Kubernetes, in containers and as a client'
+	$(Q)ECI_BIN='$(abspath $(BIN))' CI=1 $(GO) test -count=1 -timeout 40m -run '^TestP18_|^TestP21_Kubelet' $(TESTFLAGS) ./integration
 
 # Every containerd between 1.7 and the pinned one, the newest patch of each. The
 # controls under runc, and what needs a container of runc's, are skipped: runc's own shim
@@ -142,7 +142,7 @@ test-compat: $(addprefix test-compat-,$(SERIES)) ## the integration tests under 
 test-compat-%: need-root build peers deps-test $(BIN)/compat/%/containerd
 	@echo '  test   integration, containerd $*'
 	$(Q)for f in cni images runc containerd-shim-runc-v2 $(notdir $(COMMANDS)); do ln -sfn "../../$$f" '$(BIN)/compat/$*'/"$$f"; done
-	$(Q)ECI_BIN='$(abspath $(BIN)/compat/$*)' $(GO) test -count=1 -timeout 40m -run '$(COMPATTESTS)' -skip '$(SYSTEMTESTS)|UnderRunc|PodOfOthers|OtherContainersAreRefused|KubernetesPod' $(TESTFLAGS) ./integration
+	$(Q)ECI_BIN='$(abspath $(BIN)/compat/$*)' $(GO) test -count=1 -timeout 40m -run '$(COMPATTESTS)' -skip '$(SYSTEMTESTS)|UnderRunc|PodOfOthers|OtherContainersAreRefused|KubernetesPod|P21_CRI|P21_Many' $(TESTFLAGS) ./integration
 
 .PHONY: test-vm
 test-vm: build peers ## the integration tests on another kernel, with systemd, in an emulated machine

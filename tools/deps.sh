@@ -19,6 +19,7 @@ build|pkg-config --exists libseccomp|the headers that runc is built with|libsecc
 test|static_busybox|the image that the containers run|busybox-static|busybox|busybox-static|busybox|busybox-static
 test|command -v ip|network namespaces|iproute2|iproute|iproute2|iproute2|iproute2
 test|command -v mount unshare nsenter losetup setpriv|mounts and namespaces|util-linux mount|util-linux|util-linux|util-linux|util-linux
+test|command -v nft|ports of pods|nftables|nftables|nftables|nftables|nftables
 test|command -v mkfs.ext4|a file system in a loop device|e2fsprogs|e2fsprogs|e2fsprogs|e2fsprogs|e2fsprogs
 programs|command -v mmdebstrap|an image of Debian with the programs that tests run|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap
 EOF

@@ -28,6 +28,9 @@ var groups = []group{
 		{Name: "exec", Unit: nanoseconds, Target: atMost(1.10), Legend: "`ctr task exec ID true` in one living container: from starting ctr to its end"},
 		{Name: "exec-cpu", Unit: nanoseconds, Legend: "the same: processor time of all processes"},
 	}},
+	{"pods", measurePods, []row{
+		{Name: "pod", Unit: nanoseconds, Target: atMost(1.15), Legend: "a pod of one container, as a kubelet asks containerd for it: RunPodSandbox, CreateContainer, StartContainer"},
+	}},
 	{"memory", measureMemory, []row{
 		{Name: "shim-pss", Unit: kibibytes, Target: over(4 * 1024), Legend: "the shim of one container that has been idle for two seconds: proportional set size, /proc/PID/smaps_rollup"},
 		{Name: "shim-dirty", Unit: kibibytes, Legend: "the same: private dirty memory, which nothing else can share and the kernel cannot drop"},

@@ -81,3 +81,15 @@ func removeCgroups(path string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// MakeCgroups makes the cgroup at path in all hierarchies.
+func MakeCgroups(path string) error {
+	var errs []error
+	for _, root := range hierarchies() {
+		errs = append(errs, os.MkdirAll(filepath.Join(root, path), 0o755))
+	}
+	return errors.Join(errs...)
+}
+
+// RemoveCgroups removes the cgroup at path and all below it, which must be empty.
+func RemoveCgroups(path string) error { return removeCgroups(path) }

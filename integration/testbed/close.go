@@ -79,6 +79,10 @@ func (d *Daemon) scrub() error {
 		}
 	}
 	errs = append(errs, removeCgroups(d.Cgroup()), d.unmountAll())
+	if d.netns != nil {
+		errs = append(errs, d.netns.Close())
+		d.netns = nil
+	}
 	errs = append(errs, os.RemoveAll(filepath.Join("/run/containerd/runc", d.Namespace)))
 	if d.lock != nil {
 		errs = append(errs, d.lock.Close())
@@ -107,10 +111,13 @@ func (d *Daemon) unmountAll() error {
 	return errors.Join(errs...)
 }
 
-func (d *Daemon) mountsBelow() []string {
+func (d *Daemon) mountsBelow() []string { return MountsBelow(d.Dir) }
+
+// MountsBelow are the mount points below a directory, in the order of mounting.
+func MountsBelow(dir string) []string {
 	var points []string
 	for _, m := range hostMounts() {
-		if strings.HasPrefix(m.point, d.Dir+"/") {
+		if strings.HasPrefix(m.point, dir+"/") {
 			points = append(points, m.point)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/containerd/containerd/v2/pkg/namespaces"
@@ -26,23 +27,59 @@ const podNetwork = `#!/bin/sh
 exit 0
 `
 
-// criConfig is the part of containerd's configuration that is about CRI, with one runtime,
-// in the way that works with hostUsers: false.
+// podBridge is the network of pods on a bridge, with the plug-ins that clusters have.
+const podBridge = `{"cniVersion": "1.0.0", "name": "eci", "plugins": [
+  {"type": "bridge", "bridge": "cni0", "isGateway": true, "hairpinMode": true,
+   "ipam": {"type": "host-local", "dataDir": %q, "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}}
+  %s]}`
+
+// portMap is one more of them. It writes rules for the bed's network, with programs that
+// not every machine has.
+const portMap = `, {"type": "portmap", "backend": "nftables", "capabilities": {"portMappings": true}}`
+
+// HasPortMap tells whether ports of pods can be ports of the bed's network, too.
+func HasPortMap() bool {
+	_, err := exec.LookPath("nft")
+	return err == nil
+}
+
+// network is the pods', as a list of CNI plug-ins.
+func (d *Daemon) network() string {
+	if !d.opts.Bridge {
+		return `{"cniVersion": "1.0.0", "name": "eci", "plugins": [{"type": "eci-nothing"}]}`
+	}
+	more := ""
+	if HasPortMap() {
+		more = portMap
+	}
+	return fmt.Sprintf(podBridge, d.path("ipam"), more)
+}
+
+// Handlers of the bed's CRI: this project's runtime in three ways of configuring it, and runc.
+const (
+	HandlerPath    = "eci"         // by runtime_path, with options
+	HandlerType    = "eci-type"    // by runtime_type, without
+	HandlerOptions = "eci-options" // by runtime_type, with: pods with hostUsers: false fail in CRI
+	HandlerRunc    = "runc"
+)
+
+// criConfig is the part of containerd's configuration that is about CRI.
 func (d *Daemon) criConfig() (string, error) {
 	dir := d.path("cni")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	const network = `{"cniVersion": "1.0.0", "name": "eci", "plugins": [{"type": "eci-nothing"}]}`
 	err := errors.Join(
-		os.WriteFile(filepath.Join(dir, "10-eci.conflist"), []byte(network), 0o600),
+		os.WriteFile(filepath.Join(dir, "10-eci.conflist"), []byte(d.network()), 0o600),
 		os.WriteFile(filepath.Join(dir, "eci-nothing"), []byte(podNetwork), 0o755),
-		os.Symlink(filepath.Join(d.Programs.Dir, "cni/loopback"), filepath.Join(dir, "loopback")),
 	)
+	for _, plugin := range []string{"loopback", "bridge", "host-local", "portmap"} {
+		err = errors.Join(err, os.Symlink(filepath.Join(d.Programs.Dir, "cni", plugin), filepath.Join(dir, plugin)))
+	}
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf(`
+	config := fmt.Sprintf(`
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = %q
   restrict_oom_score_adj = true
@@ -52,13 +89,22 @@ func (d *Daemon) criConfig() (string, error) {
     bin_dir = %q
     conf_dir = %q
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    default_runtime_name = "eci"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.eci]
-      runtime_type = "io.containerd.runc.v2"
-      runtime_path = %q
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.eci.options]
-        Root = %q
-`, PauseName, dir, dir, d.Programs.Eci, d.RuncRoot()), nil
+    default_runtime_name = %q
+`, PauseName, dir, dir, HandlerPath)
+	for _, h := range []struct{ name, kind, path, root string }{
+		{HandlerPath, "io.containerd.runc.v2", d.Programs.Eci, d.RuncRoot()},
+		{HandlerType, "io.containerd.eci.v2", "", ""},
+		{HandlerOptions, "io.containerd.eci.v2", "", d.RuncRoot()},
+		{HandlerRunc, "io.containerd.runc.v2", "", d.RuncRoot()},
+	} {
+		table := fmt.Sprintf(`[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.%s`, h.name)
+		config += fmt.Sprintf("    %s]\n      runtime_type = %q\n      runtime_path = %q\n", table, h.kind, h.path)
+		config += "      pod_annotations = [\"eci.containerd.io/*\"]\n      container_annotations = [\"eci.containerd.io/*\"]\n"
+		if h.root != "" {
+			config += fmt.Sprintf("      %s.options]\n        Root = %q\n", table, h.root)
+		}
+	}
+	return config, nil
 }
 
 // CRI is the service that a kubelet speaks to.

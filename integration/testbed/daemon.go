@@ -34,6 +34,7 @@ type Options struct {
 	Config string    // more lines for the top of the runtime's configuration
 	Env    []string  // more environment for containerd and its shims
 	CRI    bool      // with containerd's CRI plugin, and pods without a network of the host's
+	Bridge bool      // with CRI: pods on a bridge, and containerd in a network namespace of its own
 }
 
 // Daemon is a running containerd with everything that belongs to it.
@@ -46,6 +47,7 @@ type Daemon struct {
 
 	opts   Options
 	lock   *os.File // held while this process owns the bed
+	netns  *os.File // containerd's network namespace, nil for this process's
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when containerd has ended
 	log    tail
@@ -68,6 +70,9 @@ func Start(opts Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.Programs = programs
+	if err := d.makeNetwork(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	if err := d.writeConfigs(opts); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -131,7 +136,10 @@ func (d *Daemon) launch() error {
 	go func() {
 		runtime.LockOSThread()
 		defer close(d.exited)
-		err := d.cmd.Start()
+		err := d.enterNetwork()
+		if err == nil {
+			err = d.cmd.Start()
+		}
 		started <- err
 		if err == nil {
 			_ = d.cmd.Wait()
@@ -154,6 +162,31 @@ func (d *Daemon) Relaunch() error {
 	}
 	<-d.exited
 	return d.launch()
+}
+
+// Reboot does to the bed what a reboot of the machine does: every process ends at once, and
+// what lay in memory only is gone.
+func (d *Daemon) Reboot() error {
+	errs := []error{d.client.Close(), d.cmd.Process.Kill()}
+	<-d.exited
+	for range 3 { // what is killed may have been about to start more
+		processes, err := d.Processes()
+		errs = append(errs, err)
+		for _, p := range processes {
+			errs = append(errs, Kill9(p.Pid))
+		}
+	}
+	errs = append(errs, d.unmountAll(), removeCgroups(d.Cgroup()))
+	for _, name := range []string{"state", "s", "fifo", "runc", "eci", "ipam"} {
+		errs = append(errs, os.RemoveAll(d.path(name)))
+	}
+	for _, name := range []string{"state", "s", "fifo", "runc"} {
+		errs = append(errs, os.Mkdir(d.path(name), 0o711))
+	}
+	if d.netns != nil {
+		errs = append(errs, d.netns.Close(), d.makeNetwork())
+	}
+	return errors.Join(append(errs, d.launch())...)
 }
 
 // connect waits for containerd's socket, then for its word that it serves.
