@@ -41,15 +41,19 @@ func measurePods(ctx context.Context, b *bench, _ []row) (err error) {
 // runs.
 func onePod(ctx context.Context, bed *testbed.Daemon, handler, name string) (took time.Duration, err error) {
 	cri := bed.CRI()
+	own := &runtimeapi.NamespaceOption{Pid: runtimeapi.NamespaceMode_CONTAINER}
 	pod := &runtimeapi.PodSandboxConfig{
 		Metadata: &runtimeapi.PodSandboxMetadata{Name: name, Uid: name, Namespace: "default"},
 		Hostname: name,
-		Linux:    &runtimeapi.LinuxPodSandboxConfig{CgroupParent: bed.Cgroup()},
+		Linux: &runtimeapi.LinuxPodSandboxConfig{
+			CgroupParent: bed.Cgroup(), SecurityContext: &runtimeapi.LinuxSandboxSecurityContext{NamespaceOptions: own},
+		},
 	}
 	container := &runtimeapi.ContainerConfig{
 		Metadata: &runtimeapi.ContainerMetadata{Name: "idle"},
 		Image:    &runtimeapi.ImageSpec{Image: imageName},
 		Command:  []string{"sleep", "100000"},
+		Linux:    &runtimeapi.LinuxContainerConfig{SecurityContext: &runtimeapi.LinuxContainerSecurityContext{NamespaceOptions: own}},
 	}
 	start := time.Now()
 	sandbox, err := cri.RunPodSandbox(ctx, &runtimeapi.RunPodSandboxRequest{Config: pod, RuntimeHandler: handler})

@@ -17,18 +17,26 @@ import (
 )
 
 // processesIn are the processes in a namespace. A process that even root may not look
-// at (an LSM can do that) is not among them.
+// at (an LSM can do that) is not among them. All of the host's are looked at, for every
+// container of a pod, so one call has to do for each.
 func processesIn(entry string, inode uint64) (pids []int) {
-	entries, err := os.ReadDir("/proc")
+	proc, err := os.Open("/proc")
 	if err != nil {
 		return nil
 	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	want := entry + ":[" + strconv.FormatUint(inode, 10) + "]"
+	got := make([]byte, len(want)+1)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
-		if in, err := namespaceOf("/proc/"+e.Name(), entry); err == nil && in == inode {
+		if n, err := unix.Readlinkat(int(proc.Fd()), name+"/ns/"+entry, got); err == nil && string(got[:n]) == want {
 			pids = append(pids, pid)
 		}
 	}
