@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -48,8 +49,12 @@ func newNode(t *testing.T, config string) *clusterNode {
 	images, err := buildImages()
 	succeed(t, err, d.ImportPodImages(deadline(t), images[0]))
 	n := &clusterNode{T: t, bed: d, dir: filepath.Join(d.Dir, "node")}
-	if found, err := os.ReadDir(kubeletDir); err == nil && len(found) > 0 {
+	found, err := os.ReadDir(kubeletDir)
+	if len(found) > 0 {
 		t.Skipf("this machine is a node of a cluster: %s is not empty", kubeletDir)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		t.Cleanup(func() { succeedLater(t, os.Remove(kubeletDir)) })
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	succeed(t, err, os.MkdirAll(n.path("kubelet"), 0o755), os.MkdirAll(kubeletDir, 0o755),
