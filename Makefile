@@ -71,13 +71,15 @@ demo: need-root build deps-test ## see it work: real containers, beside plain ru
 MAN         := $(DESTDIR)$(SHAREDIR)/man/man8
 COMPLETIONS := bash:bash-completion/completions/eci zsh:zsh/site-functions/_eci fish:fish/vendor_completions.d/eci.fish
 
+# ECI prints them: the program of this machine, also where another one's is installed.
+ECI ?= $(BIN)/eci
 .PHONY: install
 install: ## copy the built binaries, man pages and completions to /usr/local (PREFIX, BINDIR, SHAREDIR, DESTDIR)
 	$(Q)for c in $(COMMANDS); do [ -x "$$c" ] || { echo "$$c is not built yet: make build" >&2; exit 1; }; done
 	$(Q)install -d '$(DESTDIR)$(BINDIR)'
 	$(Q)install -m 0755 $(COMMANDS) '$(DESTDIR)$(BINDIR)'
-	$(Q)$(BIN)/eci man '$(MAN)'
-	$(Q)for c in $(COMPLETIONS); do f="$(DESTDIR)$(SHAREDIR)/$${c#*:}"; install -d "$${f%/*}"; $(BIN)/eci completion "$${c%%:*}" >"$$f"; done
+	$(Q)'$(ECI)' man '$(MAN)'
+	$(Q)for c in $(COMPLETIONS); do f="$(DESTDIR)$(SHAREDIR)/$${c#*:}"; install -d "$${f%/*}"; '$(ECI)' completion "$${c%%:*}" >"$$f"; done
 	@for c in $(notdir $(COMMANDS)); do echo "  install  $(DESTDIR)$(BINDIR)/$$c"; done
 	@echo '  install  $(MAN)/eci*.8, completions for bash, zsh and fish'
 
@@ -86,6 +88,21 @@ uninstall: ## remove what install copied
 	$(Q)for c in $(notdir $(COMMANDS)); do rm -f "$(DESTDIR)$(BINDIR)/$$c"; echo "  remove  $(DESTDIR)$(BINDIR)/$$c"; done
 	$(Q)rm -f '$(MAN)'/eci.8 '$(MAN)'/eci-*.8
 	$(Q)for c in $(COMPLETIONS); do rm -f "$(DESTDIR)$(SHAREDIR)/$${c#*:}"; done
+
+# What a release has. Two builds of one commit are the same; SHA256SUMS names all of it.
+PACKAGES := $(BIN)/packages
+ARCHES   ?= amd64 arm64
+packages-env = ECI='$(abspath $(BIN)/eci)' NFPM='$(abspath $(BIN)/nfpm)' GO='$(GO)'
+.PHONY: packages
+packages: build $(BIN)/nfpm ## .deb, .rpm, archive, image and bill of materials for amd64 and arm64 into bin/packages/
+	$(Q)rm -rf '$(PACKAGES)'
+	$(Q)$(packages-env) tools/packages.sh '$(abspath $(PACKAGES))' '$(VERSION)' $(ARCHES)
+
+# For the release workflow. gh(1) is GitHub's own client.
+.PHONY: publish
+publish: ## make a draft of a release of the packages in bin/packages/ (a tag, and gh)
+	$(Q)cd '$(PACKAGES)' && sha256sum --quiet -c SHA256SUMS
+	$(Q)gh release create "$$(git describe --exact-match --tags)" --draft --verify-tag --notes-file CHANGELOG.md '$(PACKAGES)'/*
 
 ##@ Test
 
@@ -143,6 +160,26 @@ test-compat-%: need-root build peers deps-test $(BIN)/compat/%/containerd
 	@echo '  test   integration, containerd $*'
 	$(Q)for f in cni images runc containerd-shim-runc-v2 $(notdir $(COMMANDS)); do ln -sfn "../../$$f" '$(BIN)/compat/$*'/"$$f"; done
 	$(Q)ECI_BIN='$(abspath $(BIN)/compat/$*)' $(GO) test -count=1 -timeout 40m -run '$(COMPATTESTS)' -skip '$(SYSTEMTESTS)|UnderRunc|PodOfOthers|OtherContainersAreRefused|KubernetesPod|P21_CRI|P21_Many' $(TESTFLAGS) ./integration
+
+# The packages in a root file system of Debian's: installed, upgraded, removed.
+.PHONY: test-packages
+test-packages: need-root build peers packages ## install, upgrade and remove the packages in a new root file system (root)
+	$(Q)tools/deps.sh packages
+	@echo '  test   packages'
+	$(Q)ECI_BIN='$(abspath $(BIN))' CI=1 $(GO) test -count=1 -timeout 20m -run '^TestPackages_' $(TESTFLAGS) ./integration
+
+# What needs no kernel of its own, on arm64: emulated, program by program.
+ARM64TESTS := ./policy ./internal/setup ./internal/metrics ./cmd/eci
+.PHONY: test-arm64
+test-arm64: $(BIN)/qemu-aarch64-static ## the unit tests of pure packages for arm64, and eci itself, under qemu-user
+	@echo '  test   arm64, emulated'
+	$(Q)CGO_ENABLED=0 GOARCH=arm64 $(GO) test -exec '$(abspath $<)' -skip 'TestLint|Fuzz' $(TESTFLAGS) $(ARM64TESTS)
+	$(Q)CGO_ENABLED=0 GOARCH=arm64 $(GO) build $(BUILDFLAGS) -o '$(BIN)/arm64/' ./cmd/...
+	$(Q)'$<' $(BIN)/arm64/eci --help >/dev/null
+	$(Q)'$<' $(BIN)/arm64/containerd-shim-eci-v2 -v
+
+$(BIN)/qemu-aarch64-static:
+	$(Q)tools/qemu.sh '$(BIN)'
 
 .PHONY: test-vm
 test-vm: build peers ## the integration tests on another kernel, with systemd, in an emulated machine
@@ -215,6 +252,12 @@ check-budget: build
 	@echo '  check  size of the shim'
 	$(Q)GO='$(GO)' tools/budget.sh '$(BIN)/containerd-shim-eci-v2' $(SHIM_PACKAGES_MAX) $(SHIM_BYTES_MAX)
 
+# Not part of check: it builds all packages twice.
+.PHONY: check-reproducible
+check-reproducible: packages ## build the packages again, elsewhere, and compare every bit (FRESH=1: without Go's cache)
+	@echo '  check  reproducible builds'
+	$(Q)$(packages-env) tools/reproducible.sh '$(abspath $(PACKAGES))' '$(VERSION)' $(ARCHES)
+
 .PHONY: clean
 clean: ## remove bin/, the tools in it included
 	$(Q)rm -rf '$(BIN)'
@@ -253,6 +296,9 @@ $(BIN)/staticcheck: tools/go.mod tools/go.sum
 
 $(BIN)/benchstat: tools/go.mod tools/go.sum
 	$(call tool,compares two runs of a benchmark) $(GO) build -C tools $(BUILDFLAGS) -o '$(abspath $@)' golang.org/x/perf/cmd/benchstat
+
+$(BIN)/nfpm: tools/nfpm/go.mod tools/nfpm/go.sum
+	$(call tool,what makes the packages) env CGO_ENABLED=0 $(GO) build -C tools/nfpm $(BUILDFLAGS) -ldflags '-s -w' -o '$(abspath $@)' github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 # The tags are those of containerd's Makefile, less snapshotters that need a
 # device mapper or ZFS; the shim is linked as a release links it.

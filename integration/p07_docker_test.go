@@ -21,6 +21,7 @@ import (
 type realDocker struct {
 	dir, socket string // of dockerd and docker
 	cgroup      string
+	pid         int // of dockerd
 }
 
 func newRealDocker(t *testing.T, d *testbed.Daemon) realDocker {
@@ -29,6 +30,12 @@ func newRealDocker(t *testing.T, d *testbed.Daemon) realDocker {
 	if _, err := os.Stat(filepath.Join(bin, "dockerd")); err != nil {
 		t.Skipf("needs Docker in %s: run tools/docker.sh %s", bin, bin)
 	}
+	return newRealDockerOf(t, d, bin)
+}
+
+// newRealDockerOf is newRealDocker with the programs of a directory, and further flags.
+func newRealDockerOf(t *testing.T, d *testbed.Daemon, bin string, more ...string) realDocker {
+	t.Helper()
 	home, err := os.MkdirTemp("", "eci-docker-")
 	must(t, err)
 	r := realDocker{dir: bin, socket: filepath.Join(home, "docker.sock"), cgroup: d.Cgroup() + "-docker"}
@@ -37,10 +44,12 @@ func newRealDocker(t *testing.T, d *testbed.Daemon) realDocker {
 		"--data-root", filepath.Join(home, "data"), "--exec-root", filepath.Join(home, "exec"), "--pidfile", filepath.Join(home, "pid"),
 		"--host", "unix://"+r.socket, "--cgroup-parent", r.cgroup, "--exec-opt", "native.cgroupdriver=cgroupfs", "--storage-driver", "overlay2",
 		"--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--shutdown-timeout", "1")
+	cmd.Args = append(cmd.Args, more...)
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+d.Programs.Dir+":"+os.Getenv("PATH"))
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	must(t, cmd.Start())
+	r.pid = cmd.Process.Pid
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)

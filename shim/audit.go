@@ -26,7 +26,7 @@ func newAuditor(ctx context.Context, cfg policy.Config, host *hostView, r *taska
 	ns, _ := namespaces.Namespace(ctx)
 	return &auditor{
 		log:     audit.Log{Root: host.Root(), Audit: cfg.Audit},
-		subject: audit.Subject{Namespace: ns, Container: r.ID, Action: audit.Create},
+		subject: audit.Subject{Namespace: ns, Container: r.ID, Action: audit.Create, Trace: traceOf(ctx)},
 	}
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: tools/deps.sh build|test|programs...
+# usage: tools/deps.sh build|test|packages|programs...
 #
 # Provides the packages of the distribution that building the peers (build), running
 # containers (test) or making the image of programs (programs) needs. Does nothing, and
@@ -21,6 +21,8 @@ test|command -v ip|network namespaces|iproute2|iproute|iproute2|iproute2|iproute
 test|command -v mount unshare nsenter losetup setpriv|mounts and namespaces|util-linux mount|util-linux|util-linux|util-linux|util-linux
 test|command -v nft|ports of pods|nftables|nftables|nftables|nftables|nftables
 test|command -v mkfs.ext4|a file system in a loop device|e2fsprogs|e2fsprogs|e2fsprogs|e2fsprogs|e2fsprogs
+packages|command -v mmdebstrap|a root file system to install packages in|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap
+packages|command -v rpm|reads and installs packages of Fedora's family|rpm|rpm|rpm|rpm-tools|rpm
 programs|command -v mmdebstrap|an image of Debian with the programs that tests run|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap|mmdebstrap
 EOF
 }

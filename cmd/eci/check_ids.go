@@ -18,11 +18,28 @@ import (
 func probePool(_ context.Context, b *bench) []finding {
 	const what = "host IDs"
 	p := host.Pool(b.cfg)
-	claims, err := p.Claims()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	total, used, free, err := countRanges(p)
+	if err != nil {
 		return []finding{{what, missing, err.Error(), nothingStarts, "the directory must be root's: see state_dir"}}
 	}
-	total := (uint64(p.Last) - uint64(p.First) + 1) / uint64(p.Size)
+	found := fmt.Sprintf("%d-%d: %d ranges of %d, %d in use, %d free", p.First, p.Last, total, p.Size, used, free)
+	switch {
+	case free == 0:
+		return []finding{{what, missing, found, "no further container starts", "set ids.end higher, or ids.base to where there is room"}}
+	case free < total/10:
+		return []finding{{what, worse, found, "soon no further container starts", "set ids.end higher"}}
+	}
+	return ok(what, "%s", found)
+}
+
+// countRanges tells how many ranges a pool has, how many are in use, and how many of the
+// others can be given away.
+func countRanges(p idmap.Pool) (total, used, free uint64, err error) {
+	claims, err := p.Claims()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, 0, err
+	}
+	total = (uint64(p.Last) - uint64(p.First) + 1) / uint64(p.Size)
 	taken := map[uint64]bool{} // by their number
 	mark := func(r idmap.Range) {
 		if low, high := max(r.Base, p.First), min(r.Last(), p.Last); low <= high {
@@ -31,24 +48,16 @@ func probePool(_ context.Context, b *bench) []finding {
 			}
 		}
 	}
-	used := map[idmap.Range]bool{}
+	inUse := map[idmap.Range]bool{}
 	for _, c := range claims {
-		used[c.Range] = true
+		inUse[c.Range] = true
 		mark(c.Range)
 	}
 	for _, s := range subIDs() {
 		mark(s.Range)
 	}
 	delete(taken, total) // the rest at the end, which is no range
-	free := total - min(total, uint64(len(taken)))
-	found := fmt.Sprintf("%d-%d: %d ranges of %d, %d in use, %d free", p.First, p.Last, total, p.Size, len(used), free)
-	switch {
-	case free == 0:
-		return []finding{{what, missing, found, "no further container starts", "set ids.end higher, or ids.base to where there is room"}}
-	case free < total/10:
-		return []finding{{what, worse, found, "soon no further container starts", "set ids.end higher"}}
-	}
-	return ok(what, "%s", found)
+	return total, uint64(len(inUse)), total - min(total, uint64(len(taken))), nil
 }
 
 // subID is a line of subuid(5) or subgid(5).

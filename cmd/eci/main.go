@@ -1,7 +1,7 @@
 // Command eci is the administrator's view of the runtime io.containerd.eci.v2: what
 // the host lacks, what the policy says and why, which containers run and what was
 // refused. It decides by the same functions as the runtime, and changes nothing but
-// the file of pinned images.
+// the file of pinned images and, by install and uninstall, the configuration of engines.
 //
 // The runtime runs it, too, for what needs gRPC or HTTP (image, broker): its own
 // binary links neither.

@@ -72,19 +72,9 @@ func (a *app) ps() error {
 	if err != nil {
 		return err
 	}
-	cfg, err := a.source().Load()
+	found, err := a.processes()
 	if err != nil {
 		return err
-	}
-	claims, err := host.Pool(cfg).Claims()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("list the claims: %w", err)
-	}
-	found := []process{}
-	for _, c := range claims {
-		if p := describe(c); a.namespace == "" || p.Namespace == a.namespace {
-			found = append(found, p)
-		}
 	}
 	if a.json {
 		return a.printJSON(found)
@@ -95,6 +85,25 @@ func (a *app) ps() error {
 	}
 	i.table(rows)
 	return nil
+}
+
+// processes are the containers that hold a range, of the namespace that was asked for.
+func (a *app) processes() ([]process, error) {
+	cfg, err := a.source().Load()
+	if err != nil {
+		return nil, err
+	}
+	claims, err := host.Pool(cfg).Claims()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list the claims: %w", err)
+	}
+	found := []process{}
+	for _, c := range claims {
+		if p := describe(c); a.namespace == "" || p.Namespace == a.namespace {
+			found = append(found, p)
+		}
+	}
+	return found, nil
 }
 
 func (p process) row() []cell {

@@ -61,6 +61,7 @@ func journalEntry(l Line) []byte {
 		{"ECI_RULE", l.Rule},
 		{"ECI_FIELD", l.Field},
 		{"ECI_REASON", l.Reason},
+		{"ECI_TRACE", l.Trace},
 	} {
 		switch value := cut(f.value, maxReason); {
 		case value == "":

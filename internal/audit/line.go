@@ -53,6 +53,10 @@ type Subject struct {
 	// Image is what the image is called, and ImageBy who says so.
 	Image   string  `json:"image,omitempty"`
 	ImageBy Witness `json:"imageBy,omitempty"`
+
+	// Trace is the id of OpenTelemetry's trace that the request is part of, 32
+	// hexadecimal digits; empty where containerd does not trace.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Action is what a client asked for.
