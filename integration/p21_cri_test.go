@@ -312,7 +312,13 @@ func (k kubelet) resize(container string) {
 			Linux:       &runtimeapi.LinuxContainerResources{MemoryLimitInBytes: mib << 20, CpuQuota: 100_000, CpuPeriod: 100_000},
 		})
 		succeed(k.T, err)
-		wantText(k.T, "memory after a resize", k.exec(container, "awk '/^MemTotal/ {print $2}' /proc/meminfo"), strconv.FormatInt(mib<<10, 10))
+		eventually(k.T, "memory after a resize", func() (string, bool) { // what was read last is valid for a moment
+			got := strings.TrimSpace(k.exec(container, "awk '/^MemTotal/ {print $2}' /proc/meminfo"))
+			return got, got == strconv.FormatInt(mib<<10, 10)
+		})
 	}
-	wantText(k.T, "processors after a resize", k.exec(container, "grep -c ^processor /proc/cpuinfo"), "1")
+	eventually(k.T, "processors after a resize", func() (string, bool) {
+		got := strings.TrimSpace(k.exec(container, "grep -c ^processor /proc/cpuinfo"))
+		return got, got == "1"
+	})
 }
