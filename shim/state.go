@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"github.com/containerd/log"
 	"golang.org/x/sys/unix"
@@ -86,7 +85,7 @@ func dataRoot(root *os.File) string {
 	if st, err := linux.StatFile(at); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return "" // opening a device does something
 	}
-	f, err := linux.OpenAt(nil, "/proc/thread-self/fd/"+strconv.Itoa(int(at.Fd())), unix.O_RDONLY, 0)
+	f, err := linux.Reopen(at, unix.O_RDONLY)
 	if err != nil {
 		return ""
 	}

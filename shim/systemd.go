@@ -19,19 +19,15 @@ func (b *builder) mountSystemd() error {
 	program := ""
 	for _, path := range policy.Programs(b.spec.Process) {
 		if f, err := linux.OpenInRoot(b.root, path, unix.O_PATH); err == nil {
+			program = b.inRoot(f)
 			f.Close()
-			program = b.resolve(path)
 			break
 		}
 	}
 	if b.systemd = b.cfg.IsSystemd(program); !b.systemd {
 		return nil
 	}
-	targets := make([]string, len(b.spec.Mounts))
-	for i, m := range b.spec.Mounts {
-		targets[i] = b.resolve(m.Destination)
-	}
-	first, last, own := policy.SystemdMounts(b.spec.Mounts, targets)
+	first, last, own := policy.SystemdMounts(b.spec.Mounts, b.destinations())
 	b.ownRun = own
 	for _, m := range first {
 		tree, err := b.Tmpfs(m.Options)

@@ -3,6 +3,7 @@ package shim
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -80,6 +81,11 @@ func (b *builder) targets() []string {
 	if !binds {
 		return nil
 	}
+	return b.destinations()
+}
+
+// destinations are the targets, whoever asks.
+func (b *builder) destinations() []string {
 	resolved := make([]string, len(b.spec.Mounts))
 	for i, m := range b.spec.Mounts {
 		resolved[i] = b.resolve(filepath.Clean(m.Destination))
@@ -98,11 +104,20 @@ func (b *builder) resolve(path string) string {
 			}
 			continue
 		}
-		real, err := linux.PathOf(f)
+		real := b.inRoot(f)
 		f.Close()
-		if err != nil || !within(real, b.grant.Root) {
+		if real == "" {
 			return ""
 		}
-		return filepath.Join("/", strings.TrimPrefix(real, b.grant.Root), rest)
+		return filepath.Join(real, rest)
 	}
+}
+
+// inRoot is the path of a file inside the rootfs; "" if it is not there.
+func (b *builder) inRoot(f *os.File) string {
+	real, err := linux.PathOf(f)
+	if err != nil || !within(real, b.grant.Root) {
+		return ""
+	}
+	return filepath.Join("/", strings.TrimPrefix(real, b.grant.Root))
 }

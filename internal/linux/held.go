@@ -25,26 +25,15 @@ func HoldTree(tree *os.File) (*Held, error) {
 }
 
 func (h *Held) hold(tree *os.File) error {
-	const place = "/proc" // the root of another namespace is not a place to mount on
-	if err := NewMountNS(); err != nil {
-		return err
-	}
-	if err := Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return err
-	}
-	var err error
-	if h.ns, err = OpenAt(nil, "/proc/thread-self/ns/mnt", unix.O_RDONLY, 0); err != nil {
-		return err
-	}
-	under, err := OpenPath(place)
+	proc, err := attachInNewNS(tree)
 	if err != nil {
 		return err
 	}
-	defer under.Close()
-	if err := MoveMount(tree, under); err != nil {
+	defer proc.Close()
+	if h.ns, err = OpenAt(proc, "thread-self/ns/mnt", unix.O_RDONLY, 0); err != nil {
 		return err
 	}
-	if h.root, err = OpenPath(place); err != nil {
+	if h.root, err = OpenPath(newNSPlace); err != nil {
 		return err
 	}
 	// Nothing else is to be kept by this namespace, least of all file systems of containers.
@@ -56,6 +45,30 @@ func (h *Held) hold(tree *os.File) error {
 		return os.NewSyscallError("pivot_root", err)
 	}
 	return os.NewSyscallError("umount2", unix.Unmount(".", unix.MNT_DETACH))
+}
+
+// newNSPlace is where a tree is attached by attachInNewNS: no root directory, on which nothing can
+// be mounted, and whoever has one of his own may make no user namespace.
+const newNSPlace = "/proc"
+
+// attachInNewNS gives the calling thread a mount namespace of its own, from which nothing is
+// propagated, and attaches a detached tree there, on [newNSPlace]. It gives the proc that is under it
+// then. Only in [OnThread].
+func attachInNewNS(tree *os.File) (proc *os.File, err error) {
+	if err := NewMountNS(); err != nil {
+		return nil, err
+	}
+	if err := Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return nil, err
+	}
+	if proc, err = OpenPath(newNSPlace); err != nil {
+		return nil, err
+	}
+	if err := MoveMount(tree, proc); err != nil {
+		proc.Close()
+		return nil, err
+	}
+	return proc, nil
 }
 
 // Copy makes a detached copy.

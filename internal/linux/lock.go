@@ -15,21 +15,11 @@ import (
 // are locked, too. tree cannot be used any more, and stays the caller's to close.
 func LockTree(tree *os.File) (locked *os.File, err error) {
 	err = OnThread(func() error {
-		if err := NewMountNS(); err != nil {
-			return err
-		}
-		if err := Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			return err
-		}
-		const place = "/proc" // not the root: whoever has another one may make no user namespace
-		proc, err := OpenPath(place)
+		proc, err := attachInNewNS(tree)
 		if err != nil {
 			return err
 		}
 		defer proc.Close()
-		if err := MoveMount(tree, proc); err != nil {
-			return err
-		}
 		var copied *os.File
 		if err := parkedInNewNS(unix.CLONE_NEWUSER|unix.CLONE_NEWNS, func(pid int) error {
 			copied, err = OpenAt(proc, strconv.Itoa(pid)+"/ns/mnt", unix.O_RDONLY, 0)
@@ -41,7 +31,7 @@ func LockTree(tree *os.File) (locked *os.File, err error) {
 		if err := EnterMountNS(copied); err != nil {
 			return err
 		}
-		locked, err = OpenTree(nil, place, true)
+		locked, err = OpenTree(nil, newNSPlace, true)
 		return err
 	})
 	return locked, err

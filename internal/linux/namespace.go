@@ -43,7 +43,7 @@ func FollowNS(path string) (*os.File, error) {
 	if magic, err := FSMagic(at); err != nil || magic != nsfsMagic {
 		return nil, &os.PathError{Op: "open namespace", Path: path, Err: cmp.Or(err, ErrNoNamespace)}
 	}
-	return OpenAt(nil, "/proc/thread-self/fd/"+strconv.Itoa(int(at.Fd())), unix.O_RDONLY, 0)
+	return Reopen(at, unix.O_RDONLY)
 }
 
 // ErrNoNamespace says that a file is no namespace.

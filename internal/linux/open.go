@@ -2,6 +2,8 @@ package linux
 
 import (
 	"os"
+	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +19,14 @@ func OpenAt(dir *os.File, path string, flags int, mode uint32) (*os.File, error)
 	return openAt("openat", dir, path, func(fd int) (int, error) {
 		return unix.Openat(fd, path, flags|unix.O_CLOEXEC, mode)
 	})
+}
+
+// Reopen opens what f is by other flags. It opens no path, and so asks no file system but for the
+// opening itself. proc_pid_fd(5).
+func Reopen(f *os.File, flags int) (*os.File, error) {
+	reopened, err := OpenAt(nil, "/proc/thread-self/fd/"+strconv.Itoa(int(f.Fd())), flags, 0)
+	runtime.KeepAlive(f)
+	return reopened, err
 }
 
 // OpenInRoot opens path as if root were the root directory: absolute links and

@@ -33,6 +33,16 @@ func (s Stat) IsSymlink() bool { return s.Mode&unix.S_IFMT == unix.S_IFLNK }
 // StatFile tells about f itself; it works on O_PATH descriptors. statx(2).
 func StatFile(f *os.File) (Stat, error) { return StatAt(f, "") }
 
+// SameFile tells whether two opened files are one, as two names of a namespace are.
+func SameFile(a, b *os.File) (bool, error) {
+	first, err := StatFile(a)
+	if err != nil {
+		return false, err
+	}
+	second, err := StatFile(b)
+	return err == nil && first.Dev == second.Dev && first.Ino == second.Ino, err
+}
+
 // StatAt tells about path below dir, without following a last symbolic link
 // and without triggering an automount. An empty path is dir itself.
 func StatAt(dir *os.File, path string) (Stat, error) {

@@ -26,44 +26,31 @@ func mayWrite(st linux.Stat, c fuse.Caller) (bool, error) {
 }
 
 // netAdmin tells whether a thread has CAP_NET_ADMIN in the user namespace that owns the network
-// namespace of the calling thread: it has it there, or has made that namespace or one above it
-// from its own (cap_capable_helper of security/commoncap.c).
+// namespace of the calling thread.
 func netAdmin(tid uint32) (bool, error) {
-	euid, caps, own, err := credentials(int(tid))
+	euid, caps, err := credentials(int(tid))
 	if err != nil {
 		return false, err
 	}
+	home, err := linux.OpenNS(int(tid), "user")
+	if err != nil {
+		return false, err
+	}
+	defer home.Close()
 	net, err := linux.OpenNS(0, "net")
 	if err != nil {
 		return false, err
 	}
 	defer net.Close()
-	ns, err := linux.UserNSOf(net)
-	for made := false; err == nil; {
-		st, err := linux.StatFile(ns)
-		if err != nil || st.Ino == own {
-			ns.Close()
-			return err == nil && (made || caps&(1<<unix.CAP_NET_ADMIN) != 0), err
-		}
-		owner, err := linux.NSOwner(ns)
-		made = err == nil && owner == euid
-		parent, err := linux.ParentNS(ns)
-		ns.Close()
-		if err != nil { // EPERM: there is none
-			return false, nil
-		}
-		ns = parent
-	}
-	return false, err
+	return linux.Capable(net, home, euid, caps, unix.CAP_NET_ADMIN)
 }
 
-// credentials are a thread's effective user and capabilities, and its user namespace.
-// proc_pid_status(5).
-func credentials(tid int) (euid uint32, caps, userNS uint64, err error) {
+// credentials are a thread's effective user and capabilities. proc_pid_status(5).
+func credentials(tid int) (euid uint32, caps uint64, err error) {
 	path := "/proc/" + strconv.Itoa(tid)
 	status, err := os.ReadFile(path + "/status")
 	if err != nil {
-		return 0, 0, 0, err
+		return 0, 0, err
 	}
 	found := 0
 	for line := range bytes.Lines(status) {
@@ -81,13 +68,7 @@ func credentials(tid int) (euid uint32, caps, userNS uint64, err error) {
 		}
 	}
 	if found != 2 {
-		return 0, 0, 0, fmt.Errorf("%s: not a thread's status", path)
+		return 0, 0, fmt.Errorf("%s: not a thread's status", path)
 	}
-	ns, err := linux.OpenNS(tid, "user")
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	defer ns.Close()
-	st, err := linux.StatFile(ns)
-	return euid, caps, st.Ino, err
+	return euid, caps, nil
 }

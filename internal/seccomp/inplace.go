@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/eci-runtime/eci/internal/linux"
@@ -60,18 +61,5 @@ func overKernel(mounts map[uint64]mounted, m mounted, pseudo uint64) bool {
 
 // carries tells whether a pseudo-file is mounted on a mount, or on one that is.
 func carries(mounts map[uint64]mounted, id, pseudo uint64) bool {
-	below := map[uint64]bool{id: true}
-	for grown := true; grown; {
-		grown = false
-		for id, m := range mounts {
-			if !below[m.parent] || below[id] {
-				continue
-			}
-			if m.dev == pseudo {
-				return true
-			}
-			below[id], grown = true, true
-		}
-	}
-	return false
+	return slices.ContainsFunc(mountedOn(mounts, id), func(m mounted) bool { return m.dev == pseudo })
 }

@@ -67,12 +67,7 @@ func isTop(ns *os.File) (bool, error) {
 		return false, err
 	}
 	defer own.Close()
-	a, err := identity(parent)
-	if err != nil {
-		return false, err
-	}
-	b, err := identity(own)
-	return a == b, err
+	return linux.SameFile(parent, own)
 }
 
 // mapping reads the mapping of a user namespace, in the shim's IDs; user_namespaces(7). It

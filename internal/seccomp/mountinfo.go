@@ -28,6 +28,22 @@ func (t *target) mounts() (map[uint64]mounted, error) {
 	return readMounts(f)
 }
 
+// mountedOn are what is mounted on a mount, and on what is, in no order.
+func mountedOn(mounts map[uint64]mounted, id uint64) []mounted {
+	var on []mounted
+	below := map[uint64]bool{id: true}
+	for grown := true; grown; {
+		grown = false
+		for id, m := range mounts {
+			if below[m.parent] && !below[id] {
+				below[id], grown = true, true
+				on = append(on, m)
+			}
+		}
+	}
+	return on
+}
+
 func readMounts(f *os.File) (map[uint64]mounted, error) {
 	data, err := io.ReadAll(io.LimitReader(f, mostMounts))
 	if err != nil {

@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -108,19 +109,6 @@ func (r *request) unmountWhole(at *os.File, m linux.Mounted) answer {
 // coveredOnly tells whether something is mounted on a mount, and nothing but what came with
 // it: pseudo-files, whose device is pseudo, and parts of itself that are read-only.
 func coveredOnly(mounts map[uint64]mounted, m linux.Mounted, pseudo uint64) bool {
-	found := false
-	below := map[uint64]bool{m.ID: true}
-	for grown := true; grown; {
-		grown = false
-		for id, at := range mounts {
-			if !below[at.parent] || below[id] {
-				continue
-			}
-			if at.dev != pseudo && at.dev != m.Dev {
-				return false
-			}
-			below[id], grown, found = true, true, true
-		}
-	}
-	return found
+	on := mountedOn(mounts, m.ID)
+	return len(on) > 0 && !slices.ContainsFunc(on, func(at mounted) bool { return at.dev != pseudo && at.dev != m.Dev })
 }

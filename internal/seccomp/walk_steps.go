@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -54,13 +53,8 @@ func (t *target) walkSteps(root, from *os.File, path string, flags int, network 
 		return at, nil
 	}
 	defer at.Close()
-	return reopen(at, unix.O_PATH|unix.O_DIRECTORY)
-}
-
-// reopen opens what is open, by other flags, and asks no file system: a FUSE of another user
-// namespace would tell nothing.
-func reopen(f *os.File, flags int) (*os.File, error) {
-	return linux.OpenAt(nil, "/proc/thread-self/fd/"+strconv.Itoa(int(f.Fd())), flags, 0)
+	// That asks no file system: a FUSE of another user namespace would tell nothing.
+	return linux.Reopen(at, unix.O_PATH|unix.O_DIRECTORY)
 }
 
 // errProc says that what a path leads to depends on who walks.

@@ -49,7 +49,7 @@ func TestFind(t *testing.T) {
 				t.Errorf("%s: %v", path, err)
 				continue
 			}
-			if same, err := sameFile(f, a); err != nil || !same {
+			if same, err := linux.SameFile(f, a); err != nil || !same {
 				t.Errorf("%s: another file, %v", path, err)
 			}
 			f.Close()
@@ -108,25 +108,16 @@ func TestFindHostile(t *testing.T) {
 	for _, path := range []string{"root/a/../etc/passwd", "root/a/b/../../etc/passwd"} {
 		f, err := me.find(unix.AT_FDCWD, path, 0)
 		must(t, err)
-		if same, err := sameFile(f, inside); err != nil || !same {
+		if same, err := linux.SameFile(f, inside); err != nil || !same {
 			t.Errorf("%s: another file, %v", path, err)
 		}
 		f.Close()
 	}
 	// That leads to its own root directory, which has no such file, and not to the host's.
 	if f, err := me.find(unix.AT_FDCWD, "root/magic", 0); err == nil {
-		if same, err := sameFile(f, inside); err != nil || same {
+		if same, err := linux.SameFile(f, inside); err != nil || same {
 			t.Errorf("%s: %v", f.Name(), err)
 		}
 		f.Close()
 	}
-}
-
-func sameFile(a, b *os.File) (bool, error) {
-	x, err := identity(a)
-	if err != nil {
-		return false, err
-	}
-	y, err := identity(b)
-	return x == y, err
 }
